@@ -1,0 +1,68 @@
+"""Everything that the environment may say to the product, typed, in one place.
+
+Values come from environment variables, from one file per value in `/run/secrets` (Docker's and Podman's secrets),
+and from the file that a running single-machine site leaves for the terminal beside it, in this order.
+"""
+
+import os
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import Field, PostgresDsn, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+SITE_ENVIRONMENT_FILE = BASE_DIR / "var" / "site.env"
+"""Written by `make run`, so that `manage.py` in a second terminal talks to the same servers."""
+
+_SECRETS_DIR = Path("/run/secrets")
+
+
+class Engine(StrEnum):
+    """What runs the network."""
+
+    AUTO = "auto"
+    OPENVINO = "openvino"
+    TENSORFLOW = "tensorflow"
+
+
+class Environment(BaseSettings):
+    """The settings that a site may choose. Only what is secret or names a server has no default."""
+
+    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
+
+    secret_key: SecretStr = Field(alias="CXR_SECRET_KEY", min_length=50)
+    database_url: PostgresDsn = Field(alias="DATABASE_URL")
+    redis_url: str = Field(alias="REDIS_URL", pattern=r"^(redis|rediss|redis\+socket)://.+")
+    debug: bool = Field(alias="CXR_DEBUG", default=False)
+    allowed_hosts: str = Field(alias="CXR_ALLOWED_HOSTS", default="localhost,127.0.0.1,[::1]")
+    trusted_origins: str = Field(alias="CXR_TRUSTED_ORIGINS", default="")
+    https: bool = Field(alias="CXR_HTTPS", default=True)
+    var_dir: Path = Field(alias="CXR_VAR_DIR", default=BASE_DIR / "var")
+    models_dir: Path = Field(alias="CXR_MODELS_DIR", default=BASE_DIR / "workers" / "models")
+    model: str = Field(alias="CXR_MODEL", default="mobilenet_v2", min_length=1)
+    engine: Engine = Field(alias="CXR_ENGINE", default=Engine.AUTO)
+    batch_size: int = Field(alias="CXR_BATCH_SIZE", default=16, ge=1, le=256)
+    lease_seconds: int = Field(alias="CXR_LEASE_SECONDS", default=30, ge=2, le=3600)
+    max_attempts: int = Field(alias="CXR_MAX_ATTEMPTS", default=3, ge=1, le=20)
+    max_file_mb: int = Field(alias="CXR_MAX_FILE_MB", default=64, ge=1, le=1024)
+    max_files: int = Field(alias="CXR_MAX_FILES", default=200, ge=1, le=1000)
+    time_zone: str = Field(alias="CXR_TIME_ZONE", default="Asia/Ho_Chi_Minh")
+    log_level: str = Field(alias="CXR_LOG_LEVEL", default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+
+
+def read_environment() -> Environment:
+    """The environment as it is. A missing or wrong value stops the program with words that name it."""
+    site_file = os.environ.get("CXR_ENV_FILE", str(SITE_ENVIRONMENT_FILE))
+    try:
+        return Environment(
+            _env_file=site_file or None, _secrets_dir=_SECRETS_DIR if _SECRETS_DIR.is_dir() else None
+        )
+    except ValidationError as error:
+        raise SystemExit(_in_words(error)) from None
+
+
+def _in_words(error: ValidationError) -> str:
+    lines = [f"  {problem['loc'][0]}: {problem['msg']}" for problem in error.errors(include_input=False)]
+    hint = "docs/operators.md lists all of them. On a single machine `make run` sets those that are required."
+    return "\n".join(["The environment's settings are wrong:", *lines, hint])

@@ -1,0 +1,140 @@
+"""The REST API. It does what the pages do, through the same services and selectors."""
+
+import uuid
+from typing import Any
+
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import status
+from rest_framework.exceptions import PermissionDenied, ValidationError
+from rest_framework.pagination import CursorPagination
+from rest_framework.parsers import FormParser, MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from diagnoses import audit
+from diagnoses.api.serializers import (
+    StudySerializer,
+    StudyUploadSerializer,
+    SubmissionSerializer,
+    study_data,
+    submission_data,
+)
+from diagnoses.forms import HistoryForm
+from diagnoses.imaging.heatmap import Palette
+from diagnoses.models import Study
+from diagnoses.models.audit import AuditAction
+from diagnoses.models.job import Label
+from diagnoses.roles import MAY_SUBMIT
+from diagnoses.selectors.history import find_studies
+from diagnoses.selectors.studies import StudyState, images_visible_to, state_of, study_state, with_files
+from diagnoses.services.submission import SubmissionError, submit_study
+from diagnoses.states import JobStatus
+from diagnoses.views.pictures import heatmap_response, picture_response, visible_job_with_result
+from diagnoses.views.uploads import sent_files
+
+
+class StudyPagination(CursorPagination):
+    """Keyset pages, newest first."""
+
+    page_size = 25
+    ordering = ("-created_at", "-id")
+
+
+_FILTERS = [
+    OpenApiParameter("search", str, description="In file name, patient id, accession number and clinical note."),
+    OpenApiParameter("label", str, enum=Label.values),
+    OpenApiParameter("status", str, enum=[s.value for s in JobStatus]),
+    OpenApiParameter("patient_id", str),
+    OpenApiParameter("model", str),
+    OpenApiParameter("since", OpenApiTypes.DATE),
+    OpenApiParameter("until", OpenApiTypes.DATE),
+]
+
+
+class StudiesView(APIView):
+    """The collection of studies."""
+
+    parser_classes = [MultiPartParser, FormParser]
+    pagination_class = StudyPagination
+
+    @extend_schema(
+        operation_id="studies_create",
+        request=StudyUploadSerializer,
+        responses={202: SubmissionSerializer, 400: SubmissionSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        """Send a study. 202 with one answer per file; 400 where no file is usable."""
+        if not request.user.has_perm(MAY_SUBMIT):
+            raise PermissionDenied("This account may not send studies. Ask your administrator for the clinician role.")
+        upload = StudyUploadSerializer(data=request.data)
+        upload.is_valid(raise_exception=True)
+        try:
+            submission = submit_study(
+                actor=audit.actor_of(request._request),
+                files=sent_files(upload.validated_data["files"]),
+                details=upload.details(),
+            )
+        except SubmissionError as error:
+            return Response({"id": None, "images": [], "detail": str(error)}, status.HTTP_400_BAD_REQUEST)
+        code = status.HTTP_202_ACCEPTED if submission.study else status.HTTP_400_BAD_REQUEST
+        return Response(submission_data(submission), code)
+
+    @extend_schema(operation_id="studies_list", parameters=_FILTERS, responses=StudySerializer(many=True))
+    def get(self, request: Request) -> Response:
+        """The history, newest first, paged and filtered."""
+        form = HistoryForm(request.query_params)
+        if not form.is_valid():
+            raise ValidationError(form.errors)
+        paginator = StudyPagination()
+        studies = with_files(find_studies(request.user, form.wanted()))
+        page = paginator.paginate_queryset(studies, request, view=self) or []
+        audit.record(AuditAction.HISTORY_VIEWED, audit.actor_of(request._request), found=len(page))
+        return paginator.get_paginated_response([_data(state_of(study), request) for study in page])
+
+
+class StudyView(APIView):
+    """One study."""
+
+    @extend_schema(operation_id="studies_retrieve", responses=StudySerializer)
+    def get(self, request: Request, study_id: uuid.UUID) -> Response:
+        """The study with the state of each image, and its result once done."""
+        try:
+            state = study_state(request.user, study_id)
+        except Study.DoesNotExist as error:
+            raise Http404 from error
+        audit.record(AuditAction.STUDY_VIEWED, audit.actor_of(request._request), state.study)
+        return Response(_data(state, request))
+
+
+class PictureView(APIView):
+    """One image, as a picture."""
+
+    @extend_schema(operation_id="images_picture", responses={(200, "image/jpeg"): OpenApiTypes.BINARY})
+    def get(self, request: Request, image_id: uuid.UUID) -> HttpResponse:
+        """The radiograph as a grey JPEG."""
+        image = get_object_or_404(images_visible_to(request.user), pk=image_id)
+        audit.record(AuditAction.PICTURE_VIEWED, audit.actor_of(request._request), image)
+        return picture_response(image)
+
+
+class HeatmapView(APIView):
+    """The heatmap of one reading."""
+
+    @extend_schema(
+        operation_id="jobs_heatmap",
+        parameters=[OpenApiParameter("palette", str, enum=[p.value for p in Palette], default=Palette.JET.value)],
+        responses={(200, "image/png"): OpenApiTypes.BINARY},
+    )
+    def get(self, request: Request, job_id: uuid.UUID) -> HttpResponse:
+        """The heatmap in colour, see-through where it is cold."""
+        job = visible_job_with_result(request.user, job_id)
+        audit.record(AuditAction.HEATMAP_VIEWED, audit.actor_of(request._request), job)
+        return heatmap_response(job, request.query_params.get("palette", Palette.JET))
+
+
+def _data(state: StudyState, request: Request) -> dict[str, Any]:
+    return study_data(state, {"request": request})

@@ -1,0 +1,20 @@
+"""System checks: what must hold before the site starts."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+
+
+@register()
+def media_folder_is_writable(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    """Pictures that cannot be kept would be refused one by one; better to say so at once."""
+    folder = Path(settings.MEDIA_ROOT)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if os.access(folder, os.W_OK | os.X_OK):
+        return []
+    return [Error(f"{folder} is not writable.", hint="Pictures are kept there; see CXR_VAR_DIR.", id="diagnoses.E001")]

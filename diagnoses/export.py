@@ -1,0 +1,70 @@
+"""Readings as CSV."""
+
+import csv
+from collections.abc import Iterable, Iterator
+from io import StringIO
+
+from django.utils import timezone
+
+from diagnoses.models import Job, Result
+
+COLUMNS = (
+    "sent_at",
+    "study",
+    "image",
+    "filename",
+    "patient_id",
+    "patient_sex",
+    "patient_birth_date",
+    "accession_number",
+    "status",
+    "label",
+    "probability",
+    "threshold",
+    "score",
+    "model",
+    "model_version",
+    "error",
+)
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def csv_lines(jobs: Iterable[Job]) -> Iterator[str]:
+    """A heading, then one line per reading. Starts with a byte-order mark, without which Excel misreads accents."""
+    yield "\ufeff" + _line(COLUMNS)
+    for job in jobs:
+        yield _line(_cells(job))
+
+
+def _cells(job: Job) -> list[object]:
+    study = job.image.study
+    result: Result | None = getattr(job, "result", None)
+    return [
+        timezone.localtime(job.created_at).isoformat(timespec="seconds"),
+        study.pk,
+        job.image_id,
+        _text(job.image.filename),
+        _text(study.patient_id),
+        study.patient_sex,
+        study.patient_birth_date or "",
+        _text(study.accession_number),
+        job.status,
+        result.label if result else "",
+        f"{result.probability:.4f}" if result else "",
+        f"{result.threshold:.4f}" if result else "",
+        f"{result.score:.4f}" if result else "",
+        job.model_version.name,
+        job.model_version.version,
+        job.error_code,
+    ]
+
+
+def _text(value: str) -> str:
+    """What a person typed, made harmless: a spreadsheet runs a cell that starts like a formula."""
+    return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
+
+
+def _line(cells: Iterable[object]) -> str:
+    buffer = StringIO()
+    csv.writer(buffer).writerow(cells)
+    return buffer.getvalue()

@@ -1,0 +1,71 @@
+"""What people fill in."""
+
+from typing import Any
+
+from django import forms
+from django.core.files.uploadedfile import UploadedFile
+
+from diagnoses.models import ModelVersion, Study
+from diagnoses.models.job import Label
+from diagnoses.selectors.history import HistoryFilter
+from diagnoses.services.submission import StudyDetails
+from diagnoses.states import JobStatus
+
+
+class _ManyFilesInput(forms.ClearableFileInput):
+    allow_multiple_selected = True
+
+
+class _ManyFilesField(forms.FileField):
+    """Any number of files, empty ones too: what is wrong with one is said file by file, later."""
+
+    widget = _ManyFilesInput
+
+    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile]:
+        return list(data or [])
+
+
+class _DateInput(forms.DateInput):
+    input_type = "date"
+
+    def __init__(self) -> None:
+        super().__init__(format="%Y-%m-%d")
+
+
+class StudyForm(forms.ModelForm):  # type: ignore[type-arg]
+    """One study: its files and what is known of the patient."""
+
+    files = _ManyFilesField(required=False, label="Radiographs")
+
+    class Meta:
+        model = Study
+        fields = ["patient_id", "patient_sex", "patient_birth_date", "accession_number", "clinical_note"]
+        widgets = {"patient_birth_date": _DateInput(), "clinical_note": forms.Textarea({"rows": 3})}
+
+    def details(self) -> StudyDetails:
+        """What was said of the study, checked."""
+        return StudyDetails(**{name: self.cleaned_data[name] for name in self._meta.fields or ()})
+
+
+def model_choices() -> list[tuple[str, str]]:
+    """The models that have ever been registered, for a filter."""
+    names = ModelVersion.objects.order_by("name").values_list("name", flat=True).distinct()
+    return [("", "Any model"), *((name, name) for name in names)]
+
+
+class HistoryForm(forms.Form):
+    """What to look for in the history; lives in the page's address."""
+
+    search = forms.CharField(required=False, max_length=200)
+    label = forms.ChoiceField(required=False, choices=[("", "Any answer"), *Label.choices])
+    status = forms.ChoiceField(
+        required=False, choices=[("", "Any state"), *((s.value, s.value.capitalize()) for s in JobStatus)]
+    )
+    patient_id = forms.CharField(required=False, max_length=64, label="Patient ID")
+    model = forms.ChoiceField(required=False, choices=model_choices)
+    since = forms.DateField(required=False, widget=_DateInput(), label="From")
+    until = forms.DateField(required=False, widget=_DateInput(), label="To")
+
+    def wanted(self) -> HistoryFilter:
+        """The filter that was asked for."""
+        return HistoryFilter(**self.cleaned_data)

@@ -1,0 +1,126 @@
+"""DICOM: what is taken in, and how its stored values become grey levels."""
+
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset, dcmread, uid
+from pydicom.filereader import read_dataset, read_preamble
+from pydicom.pixels import apply_modality_lut, apply_voi_lut
+
+from diagnoses.imaging.errors import ImageError, ImageFault
+
+_MODALITIES = {"CR": "computed radiography", "DX": "digital radiography"}
+_PHOTOMETRIC_INTERPRETATIONS = {"MONOCHROME1", "MONOCHROME2"}
+_UNCOMPRESSED = {uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian}
+_COMPRESSED = {
+    uid.JPEGBaseline8Bit,
+    uid.JPEGExtended12Bit,
+    uid.JPEGLossless,
+    uid.JPEGLosslessSV1,
+    uid.JPEGLSLossless,
+    uid.JPEGLSNearLossless,
+    uid.JPEG2000Lossless,
+    uid.JPEG2000,
+    uid.RLELossless,
+}
+_BITS_ALLOCATED = {8, 16}
+_TAIL_PERCENT = 0.1
+"""Share of the darkest and of the brightest pixels that may clip where the file names no window."""
+
+
+def read_header(data: bytes) -> Dataset:
+    """The data set of a DICOM file, its pixels still encoded.
+
+    The transfer syntax is looked at first and on its own: reading a deflated data set would inflate all of it.
+    Raises ImageError where the file is damaged or of a kind that is not taken.
+    """
+    try:
+        syntax = _transfer_syntax(data)
+    except Exception as error:  # a damaged file breaks pydicom's parser in many ways
+        raise _damaged() from error
+    if syntax not in _UNCOMPRESSED | _COMPRESSED:
+        raise ImageError(
+            ImageFault.UNSUPPORTED_ENCODING,
+            f"The DICOM transfer syntax {syntax.name} is not taken. Export it uncompressed, or as JPEG lossless, "
+            "JPEG-LS, JPEG 2000 or RLE.",
+        )
+    try:
+        dataset = dcmread(BytesIO(data))
+        _check_is_radiograph(dataset)
+        _check_pixels_are_there(dataset, syntax)
+    except ImageError:
+        raise
+    except Exception as error:  # as above: elements are parsed when they are first touched
+        raise _damaged() from error
+    return dataset
+
+
+def grey_levels(dataset: Dataset) -> NDArray[np.uint8]:
+    """Decode to grey levels 0 (black) to 255 (white), shape (rows, columns), bone bright.
+
+    Modality LUT, then the first VOI LUT or window; a file that names none is stretched over its own range. A
+    MONOCHROME1 picture is inverted, which pydicom leaves to its caller.
+    """
+    try:
+        stored = dataset.pixel_array
+        levels = apply_voi_lut(apply_modality_lut(stored, dataset), dataset, index=0).astype(np.float32)
+    except Exception as error:  # each decoder plugin has errors of its own
+        raise _damaged() from error
+    tail = 0.0 if _names_window(dataset) else _TAIL_PERCENT
+    low, high = np.percentile(levels, (tail, 100.0 - tail)) if tail else (levels.min(), levels.max())
+    scale = 255.0 / (high - low) if high > low else 0.0
+    grey = np.clip((levels - low) * scale + 0.5, 0, 255).astype(np.uint8)
+    return 255 - grey if dataset.PhotometricInterpretation == "MONOCHROME1" else grey
+
+
+def _transfer_syntax(data: bytes) -> uid.UID:
+    stream = BytesIO(data)
+    read_preamble(stream, force=False)
+    meta = read_dataset(
+        stream, is_implicit_VR=False, is_little_endian=True, stop_when=lambda tag, vr, length: tag.group != 2
+    )
+    return uid.UID(meta.TransferSyntaxUID)
+
+
+def _check_is_radiograph(dataset: Dataset) -> None:
+    modality = dataset.get("Modality", "unknown")
+    if modality not in _MODALITIES:
+        raise ImageError(
+            ImageFault.NOT_A_RADIOGRAPH,
+            f"This DICOM file is of modality {modality}; only radiographs are read "
+            f"({', '.join(f'{code}, {words}' for code, words in _MODALITIES.items())}).",
+        )
+    if "PixelData" not in dataset:
+        raise ImageError(ImageFault.NO_PIXELS, "This DICOM file holds no picture. Send the image object itself.")
+    if int(dataset.get("NumberOfFrames", None) or 1) != 1:
+        raise ImageError(
+            ImageFault.SEVERAL_FRAMES, "This DICOM file holds several frames. Send each radiograph as its own file."
+        )
+    photometric = dataset.get("PhotometricInterpretation", "none")
+    if photometric not in _PHOTOMETRIC_INTERPRETATIONS or dataset.get("SamplesPerPixel", 1) != 1:
+        raise ImageError(
+            ImageFault.UNSUPPORTED_ENCODING,
+            f"The photometric interpretation {photometric} is not taken. Send the original grey radiograph.",
+        )
+
+
+def _check_pixels_are_there(dataset: Dataset, syntax: uid.UID) -> None:
+    if dataset.BitsAllocated not in _BITS_ALLOCATED:
+        raise ImageError(
+            ImageFault.UNSUPPORTED_ENCODING,
+            f"{dataset.BitsAllocated} bits per pixel are not taken. Export the radiograph with 8 to 16 bits.",
+        )
+    expected = dataset.Rows * dataset.Columns * dataset.BitsAllocated // 8
+    if not dataset.PixelData or (syntax in _UNCOMPRESSED and len(dataset.PixelData) < expected):
+        raise _damaged()
+
+
+def _names_window(dataset: Dataset) -> bool:
+    return "VOILUTSequence" in dataset or ("WindowCenter" in dataset and "WindowWidth" in dataset)
+
+
+def _damaged() -> ImageError:
+    return ImageError(
+        ImageFault.DAMAGED, "This DICOM file is damaged or cut short. Export it again from its source and resend it."
+    )

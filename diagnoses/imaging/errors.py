@@ -1,0 +1,27 @@
+"""The ways in which a file can be no good, each with words that say what to do next."""
+
+from enum import StrEnum
+
+
+class ImageFault(StrEnum):
+    """Why a file was not taken, or could not be read. The values are stored and sent by the API: never rename one."""
+
+    EMPTY_FILE = "empty_file"
+    TOO_LARGE = "too_large"
+    UNSUPPORTED_TYPE = "unsupported_type"
+    DAMAGED = "damaged"
+    TOO_SMALL = "too_small"
+    TOO_MANY_PIXELS = "too_many_pixels"
+    SEVERAL_FRAMES = "several_frames"
+    NOT_A_RADIOGRAPH = "not_a_radiograph"
+    NO_PIXELS = "no_pixels"
+    UNSUPPORTED_ENCODING = "unsupported_encoding"
+
+
+class ImageError(Exception):
+    """A file that cannot be read as a radiograph; `message` is fit to be shown to the person who sent it."""
+
+    def __init__(self, fault: ImageFault, message: str) -> None:
+        super().__init__(message)
+        self.fault = fault
+        self.message = message

@@ -1,0 +1,106 @@
+"""What a file must be to be taken in, found out without decoding its pixels."""
+
+import hashlib
+from dataclasses import dataclass
+from io import BytesIO
+
+from PIL import Image, UnidentifiedImageError
+
+from diagnoses.imaging import dicom
+from diagnoses.imaging.errors import ImageError, ImageFault
+from diagnoses.imaging.kinds import FileKind, kind_of
+
+MIN_EDGE = 100
+"""Pixels. Below it a chest radiograph shows too little to be read."""
+MAX_PIXELS = 40_000_000
+"""More than the largest detectors give; it bounds the memory that decoding takes."""
+
+_JPEG_END = b"\xff\xd9"
+_JPEG_SCAN_START = b"\xff\xda"
+
+# Pillow's own bound only warns; ours, checked from the header right after opening, refuses.
+Image.MAX_IMAGE_PIXELS = None
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """What is known of a file that may be taken in. Width and height are in pixels."""
+
+    kind: FileKind
+    width: int
+    height: int
+    sha256: str
+
+
+def inspect(data: bytes, max_bytes: int) -> Inspected:
+    """Check a file and say what it is.
+
+    Raises ImageError, with words for its sender, for anything but a whole PNG, JPEG or DICOM radiograph of at
+    most `max_bytes` bytes.
+    """
+    if not data:
+        raise ImageError(ImageFault.EMPTY_FILE, "The file is empty. Export it again from its source and resend it.")
+    if len(data) > max_bytes:
+        raise too_large(len(data), max_bytes)
+    kind = kind_of(data)
+    if kind is None:
+        raise ImageError(
+            ImageFault.UNSUPPORTED_TYPE,
+            "This is no PNG, JPEG or DICOM file, whatever its name says. Export the radiograph as one of these.",
+        )
+    width, height = _dicom_size(data) if kind is FileKind.DICOM else _picture_size(data, kind)
+    _check_size(width, height)
+    return Inspected(kind, width, height, hashlib.sha256(data).hexdigest())
+
+
+def too_large(size: int, max_bytes: int) -> ImageError:
+    """The error for a file of `size` bytes where `max_bytes` are allowed."""
+    mb = 1024 * 1024
+    return ImageError(
+        ImageFault.TOO_LARGE,
+        f"The file has {size / mb:.0f} MB; at most {max_bytes / mb:.0f} MB are taken. Send the single radiograph, "
+        "or ask your administrator to raise the limit.",
+    )
+
+
+def _dicom_size(data: bytes) -> tuple[int, int]:
+    dataset = dicom.read_header(data)
+    return int(dataset.Columns), int(dataset.Rows)
+
+
+def _picture_size(data: bytes, kind: FileKind) -> tuple[int, int]:
+    try:
+        with Image.open(BytesIO(data), formats=["PNG" if kind is FileKind.PNG else "JPEG"]) as picture:
+            size, frames = picture.size, getattr(picture, "n_frames", 1)
+            if size[0] * size[1] <= MAX_PIXELS:
+                picture.verify()
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise _damaged() from error
+    # verify() checks the chunks of a PNG, and nothing of a JPEG. In coded data FF is always followed by 00 or a
+    # restart marker, so an end marker after the last scan is the real one.
+    if kind is FileKind.JPEG and data.rfind(_JPEG_END) < data.rfind(_JPEG_SCAN_START):
+        raise _damaged()
+    if kind is FileKind.PNG and frames != 1:
+        raise ImageError(ImageFault.SEVERAL_FRAMES, "This PNG is animated. Send each radiograph as its own file.")
+    return size
+
+
+def _check_size(width: int, height: int) -> None:
+    if min(width, height) < MIN_EDGE:
+        raise ImageError(
+            ImageFault.TOO_SMALL,
+            f"The picture has {width} x {height} pixels; at least {MIN_EDGE} on each side are needed. Send the "
+            "original, not a thumbnail.",
+        )
+    if width * height > MAX_PIXELS:
+        raise ImageError(
+            ImageFault.TOO_MANY_PIXELS,
+            f"The picture has {width * height / 1e6:.0f} megapixels; at most {MAX_PIXELS // 1_000_000} are taken. "
+            "Export it at the detector's own resolution or smaller.",
+        )
+
+
+def _damaged() -> ImageError:
+    return ImageError(
+        ImageFault.DAMAGED, "The picture is damaged or cut short. Export it again from its source and resend it."
+    )

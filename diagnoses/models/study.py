@@ -1,0 +1,78 @@
+"""What was sent in."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Now
+
+
+class Sex(models.TextChoices):
+    """Patient's sex in the terms of DICOM (0010,0040)."""
+
+    FEMALE = "F", "Female"
+    MALE = "M", "Male"
+    OTHER = "O", "Other"
+
+
+class Study(models.Model):
+    """What was sent in for one patient at one time."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    submitted_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="studies")
+    patient_id = models.CharField("patient ID", max_length=64, blank=True)
+    patient_sex = models.CharField("sex", max_length=1, choices=Sex, blank=True)
+    patient_birth_date = models.DateField("birth date", null=True, blank=True)
+    accession_number = models.CharField(max_length=64, blank=True)
+    clinical_note = models.TextField(max_length=4000, blank=True)
+
+    class Meta:
+        verbose_name_plural = "studies"
+        ordering = ["-created_at", "-id"]
+        indexes = [
+            models.Index(fields=["submitted_by", "-created_at", "-id"], name="study_history"),
+            models.Index(fields=["patient_id"], name="study_patient"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Study {self.pk}"
+
+
+class Image(models.Model):
+    """One picture of a study, with the bytes kept as they came."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    study = models.ForeignKey(Study, models.PROTECT, related_name="images")
+    position = models.PositiveSmallIntegerField(help_text="Place among the files that were sent together.")
+    filename = models.CharField(max_length=255, help_text="As the sender calls it; never used to store it.")
+    kind = models.CharField(max_length=8)
+    byte_size = models.PositiveBigIntegerField()
+    sha256 = models.CharField(max_length=64)
+    width = models.PositiveIntegerField(help_text="Pixels.")
+    height = models.PositiveIntegerField(help_text="Pixels.")
+    stored_name = models.CharField(max_length=128, unique=True)
+
+    class Meta:
+        ordering = ["study", "position"]
+        constraints = [models.UniqueConstraint(fields=["study", "position"], name="image_position_unique")]
+
+    def __str__(self) -> str:
+        return f"Image {self.pk}"
+
+
+class RejectedFile(models.Model):
+    """A file of a study that was not taken in, with the reason that its sender got."""
+
+    study = models.ForeignKey(Study, models.PROTECT, related_name="rejected_files")
+    position = models.PositiveSmallIntegerField()
+    filename = models.CharField(max_length=255)
+    code = models.CharField(max_length=32)
+    message = models.TextField()
+
+    class Meta:
+        ordering = ["study", "position"]
+        constraints = [models.UniqueConstraint(fields=["study", "position"], name="rejected_position_unique")]
+
+    def __str__(self) -> str:
+        return f"Rejected file {self.pk}"

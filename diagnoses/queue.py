@@ -1,0 +1,24 @@
+"""The doorbell: the only line that publishes."""
+
+import logging
+
+from celery import current_app
+from kombu.exceptions import OperationalError
+
+DRAIN = "workers.tasks.drain"
+"""The task that a ring starts, by name: the web never imports a worker."""
+
+_log = logging.getLogger(__name__)
+
+
+def ring() -> bool:
+    """Wake a worker. The message says nothing but that; a ring that cannot be sent is logged and made good later.
+
+    Gives back whether it was sent.
+    """
+    try:
+        current_app.send_task(DRAIN, ignore_result=True, retry=False)
+    except (OperationalError, OSError) as error:
+        _log.warning("The doorbell is out of reach (%s); the scheduler will ring again.", error)
+        return False
+    return True

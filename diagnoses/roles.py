@@ -1,0 +1,13 @@
+"""The roles, as the migration names their groups."""
+
+from enum import StrEnum
+
+MAY_SUBMIT = "diagnoses.add_study"
+
+
+class Role(StrEnum):
+    """What an account is for."""
+
+    CLINICIAN = "clinician"
+    AUDITOR = "auditor"
+    ADMINISTRATOR = "administrator"

@@ -1,0 +1,106 @@
+"""Studies as a user may see them. Everything that shows a study starts here."""
+
+import uuid
+from dataclasses import dataclass
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Prefetch, QuerySet
+
+from diagnoses.models import Image, Job, RejectedFile, Result, Study
+from diagnoses.states import ENDED, JobStatus
+
+Viewer = AbstractBaseUser | AnonymousUser
+
+
+def visible_to(user: Viewer) -> QuerySet[Study]:
+    """The studies that a user may see: their own, and nobody else's."""
+    if not user.is_authenticated or not user.is_active:
+        return Study.objects.none()
+    return Study.objects.filter(submitted_by_id=user.pk)
+
+
+def jobs_visible_to(user: Viewer) -> QuerySet[Job]:
+    """The readings of those studies, with all that a list or a page says of them."""
+    return Job.objects.filter(image__study__in=visible_to(user)).select_related(
+        "image__study", "model_version", "result"
+    )
+
+
+def images_visible_to(user: Viewer) -> QuerySet[Image]:
+    """The images of those studies."""
+    return Image.objects.filter(study__in=visible_to(user))
+
+
+@dataclass(frozen=True)
+class StudyImage:
+    """One file of a study as people see it: its latest job, or why it was not taken in."""
+
+    position: int
+    filename: str
+    job: Job | None = None
+    rejected: RejectedFile | None = None
+
+    @property
+    def status(self) -> JobStatus:
+        """Where its reading stands; a file that was not taken in counts as refused."""
+        return JobStatus(self.job.status) if self.job else JobStatus.REFUSED
+
+    @property
+    def result(self) -> Result | None:
+        """The answer, where there is one."""
+        return self.job.result if self.job and self.status is JobStatus.DONE else None
+
+    @property
+    def error_code(self) -> str:
+        """Why there will be no answer; empty otherwise."""
+        return self.job.error_code if self.job else self.rejected.code if self.rejected else ""
+
+    @property
+    def error_message(self) -> str:
+        """The same in words."""
+        return self.job.error_message if self.job else self.rejected.message if self.rejected else ""
+
+
+@dataclass(frozen=True)
+class StudyState:
+    """A study with all of its files, in the order sent."""
+
+    study: Study
+    images: list[StudyImage]
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is going to happen to it by itself any more."""
+        return all(image.status in ENDED for image in self.images)
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever the state of one of its images does."""
+        return ",".join(image.status for image in self.images)
+
+
+def with_files(studies: QuerySet[Study]) -> QuerySet[Study]:
+    """The same studies, ready for `state_of`: four queries, however many there are."""
+    jobs = Job.objects.select_related("result", "model_version").order_by("-created_at", "-id")
+    return studies.prefetch_related(Prefetch("images__jobs", queryset=jobs), "rejected_files")
+
+
+def state_of(study: Study) -> StudyState:
+    """The state of a study that came through `with_files`."""
+    return StudyState(study, sorted(_files_of(study), key=lambda image: image.position))
+
+
+def study_state(user: Viewer, study_id: uuid.UUID) -> StudyState:
+    """A study with its files and answers. Raises Study.DoesNotExist for what is not visible."""
+    return state_of(with_files(visible_to(user)).get(pk=study_id))
+
+
+def _files_of(study: Study) -> list[StudyImage]:
+    files = [StudyImage(row.position, row.filename, rejected=row) for row in study.rejected_files.all()]
+    for image in study.images.all():
+        # The latest reading counts; an earlier one with another model version stays in the history.
+        job = image.jobs.all()[0]
+        job.image = image
+        files.append(StudyImage(image.position, image.filename, job=job))
+    return files

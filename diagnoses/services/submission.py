@@ -1,0 +1,189 @@
+"""Taking in what people send."""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from django.conf import settings
+from django.db import transaction
+
+from diagnoses import audit, queue, storage
+from diagnoses.audit import Actor
+from diagnoses.imaging import intake
+from diagnoses.imaging.errors import ImageError
+from diagnoses.models import Image, Job, ModelVersion, RejectedFile, Study
+from diagnoses.models.audit import AuditAction
+from diagnoses.selectors.registry import active_model_version
+
+_log = logging.getLogger(__name__)
+
+STORAGE_FAULT = "storage_unavailable"
+
+
+class SubmissionError(Exception):
+    """Nothing of what was sent could be taken, whatever the files hold; the text is for the sender."""
+
+
+@dataclass(frozen=True)
+class SentFile:
+    """A file as it arrives. Its name is kept for its sender's eyes and used for nothing else."""
+
+    name: str
+    size: int
+    read: Callable[[], bytes]
+
+
+@dataclass(frozen=True)
+class StudyDetails:
+    """What the sender says of the study. All of it is optional."""
+
+    patient_id: str = ""
+    patient_sex: str = ""
+    patient_birth_date: date | None = None
+    accession_number: str = ""
+    clinical_note: str = ""
+
+
+@dataclass(frozen=True)
+class FileError:
+    """Why one file was not taken."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of one file: the job that will read it, or an error."""
+
+    filename: str
+    job: Job | None = None
+    error: FileError | None = None
+
+
+@dataclass(frozen=True)
+class Submission:
+    """The study with one answer per file, in the order sent; no study where no file was usable."""
+
+    study: Study | None
+    answers: list[Answer]
+
+
+def submit_study(*, actor: Actor, files: Sequence[SentFile], details: StudyDetails) -> Submission:
+    """Check and keep each file on its own, then commit study, images, jobs and audit together, then ring.
+
+    Raises SubmissionError where there are no files, too many, or no model to read them.
+    """
+    _check_count(len(files))
+    model_version = active_model_version()
+    if model_version is None:
+        raise SubmissionError("No model is registered on this site yet. Ask your administrator to register one.")
+    kept = [_keep(file) for file in files]
+    images = [item for item in kept if isinstance(item, Image)]
+    if not images:
+        return _refuse_all(actor, files, kept)
+    try:
+        with transaction.atomic():
+            submission = _commit(actor, files, kept, details, model_version)
+            transaction.on_commit(queue.ring)
+    except BaseException:
+        for image in images:
+            storage.remove(image.stored_name)
+        raise
+    return submission
+
+
+def _check_count(count: int) -> None:
+    if count == 0:
+        raise SubmissionError("No file was sent. Choose at least one PNG, JPEG or DICOM file.")
+    if count > settings.CXR_MAX_FILES:
+        raise SubmissionError(
+            f"{count} files were sent; at most {settings.CXR_MAX_FILES} are taken at once. Send them in parts."
+        )
+
+
+def _keep(file: SentFile) -> Image | FileError:
+    """The file in storage and its row to be, or why not. The row's study and position come later."""
+    try:
+        if file.size > settings.CXR_MAX_FILE_BYTES:
+            raise intake.too_large(file.size, settings.CXR_MAX_FILE_BYTES)
+        data = file.read()
+        inspected = intake.inspect(data, settings.CXR_MAX_FILE_BYTES)
+        stored_name = storage.new_original_name()
+        storage.write(stored_name, data)
+    except ImageError as error:
+        return FileError(error.fault, error.message)
+    except OSError:
+        _log.exception("A sent file could not be kept")
+        return FileError(
+            STORAGE_FAULT, "The file could not be kept on the server. Send it again; if it fails again, tell your IT."
+        )
+    return Image(
+        filename=_shown_name(file.name),
+        kind=inspected.kind,
+        byte_size=len(data),
+        sha256=inspected.sha256,
+        width=inspected.width,
+        height=inspected.height,
+        stored_name=stored_name,
+    )
+
+
+def _commit(
+    actor: Actor,
+    files: Sequence[SentFile],
+    kept: Sequence[Image | FileError],
+    details: StudyDetails,
+    model_version: ModelVersion,
+) -> Submission:
+    study = Study.objects.create(submitted_by=actor.user, **vars(details))
+    images: list[Image] = []
+    rejected: list[RejectedFile] = []
+    for position, (file, item) in enumerate(zip(files, kept, strict=True)):
+        if isinstance(item, Image):
+            item.study, item.position = study, position
+            images.append(item)
+        else:
+            rejected.append(
+                RejectedFile(
+                    study=study,
+                    position=position,
+                    filename=_shown_name(file.name),
+                    code=item.code,
+                    message=item.message,
+                )
+            )
+    Image.objects.bulk_create(images)
+    RejectedFile.objects.bulk_create(rejected)
+    jobs = Job.objects.bulk_create(Job(image=image, model_version=model_version) for image in images)
+    audit.record(
+        AuditAction.STUDY_SUBMITTED,
+        actor,
+        study,
+        images=[str(image.pk) for image in images],
+        rejected=[row.code for row in rejected],
+    )
+    return Submission(study, list(_answers(files, kept, jobs)))
+
+
+def _answers(
+    files: Iterable[SentFile], kept: Iterable[Image | FileError], jobs: Iterable[Job]
+) -> Iterable[Answer]:
+    job_of = {job.image_id: job for job in jobs}
+    for file, item in zip(files, kept, strict=True):
+        if isinstance(item, Image):
+            yield Answer(_shown_name(file.name), job=job_of[item.pk])
+        else:
+            yield Answer(_shown_name(file.name), error=item)
+
+
+def _refuse_all(actor: Actor, files: Sequence[SentFile], kept: Sequence[Image | FileError]) -> Submission:
+    answers = list(_answers(files, kept, []))
+    audit.record(AuditAction.UPLOAD_REFUSED, actor, rejected=[a.error.code for a in answers if a.error])
+    return Submission(None, answers)
+
+
+def _shown_name(name: str) -> str:
+    """The sender's name for a file, without control characters (PostgreSQL takes no NUL) and of bounded length."""
+    return "".join(character for character in name if character.isprintable())[-255:] or "unnamed"

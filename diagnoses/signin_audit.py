@@ -1,0 +1,30 @@
+"""Sign-ins of every outcome, from Django's own signals, on record."""
+
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
+from django.dispatch import receiver
+from django.http import HttpRequest
+
+from diagnoses import audit
+from diagnoses.models.audit import AuditAction
+
+
+@receiver(user_logged_in)
+def _signed_in(sender: Any, request: HttpRequest, user: User, **_: Any) -> None:
+    audit.record(AuditAction.SIGN_IN, audit.user_actor(user, request.META.get("REMOTE_ADDR", "")))
+
+
+@receiver(user_logged_out)
+def _signed_out(sender: Any, request: HttpRequest, user: User | None, **_: Any) -> None:
+    if user is not None:
+        audit.record(AuditAction.SIGN_OUT, audit.user_actor(user, request.META.get("REMOTE_ADDR", "")))
+
+
+@receiver(user_login_failed)
+def _failed(sender: Any, credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
+    # The name is what was typed and need not be an account's: it goes no further than its column is wide.
+    typed = str(credentials.get("username", ""))[:150]
+    address = request.META.get("REMOTE_ADDR", "") if request else ""
+    audit.record(AuditAction.SIGN_IN_FAILED, audit.Actor(None, typed, address))

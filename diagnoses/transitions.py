@@ -1,0 +1,40 @@
+"""The only place that changes a job's status."""
+
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+
+from diagnoses.models import Job, JobTransition
+from diagnoses.states import ENDED, LEGAL_MOVES, Move
+
+
+def move_jobs(candidates: QuerySet[Job], move: Move, *, by: str, detail: str = "", **changes: Any) -> list[Job]:
+    """Make `move` with those of `candidates` that may make it now, and give them back as they are afterwards.
+
+    The rows are locked and their status is looked at again under the lock, so of several callers one wins and the
+    others get an empty list. A transition row is written for each, in the same transaction.
+    """
+    sources, target = LEGAL_MOVES[move]
+    with transaction.atomic():
+        before = dict(
+            candidates.filter(status__in=sources).select_for_update(of=("self",)).values_list("pk", "status")
+        )
+        if not before:
+            return []
+        moved = Job.objects.filter(pk__in=before)
+        moved.update(status=target, lease_until=changes.pop("lease_until", None), **_times(move), **changes)
+        jobs = list(moved.select_related("image__study", "model_version"))
+        JobTransition.objects.bulk_create(
+            JobTransition(
+                job=job, move=move, source=before[job.pk], target=target, token=job.token, by=by, detail=detail
+            )
+            for job in jobs
+        )
+    return jobs
+
+
+def _times(move: Move) -> dict[str, Any]:
+    target = LEGAL_MOVES[move][1]
+    return {"ended_at": Now() if target in ENDED else None}

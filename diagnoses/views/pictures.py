@@ -1,0 +1,86 @@
+"""Pictures and heatmaps: shown to those who may see them, each time on record, and drawn anew."""
+
+import uuid
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.views.decorators.cache import cache_control, never_cache
+from django.views.decorators.http import require_safe
+
+from diagnoses import audit, storage
+from diagnoses.imaging import heatmap
+from diagnoses.imaging.display import display_jpeg
+from diagnoses.imaging.errors import ImageError
+from diagnoses.imaging.heatmap import Palette
+from diagnoses.models import Image, Job
+from diagnoses.models.audit import AuditAction
+from diagnoses.selectors.studies import Viewer, images_visible_to, jobs_visible_to
+
+HEATMAP_EDGE = 448
+"""Pixels of a coloured heatmap on its longer edge: enough for seven by seven cells, smoothed."""
+
+
+@require_safe
+@never_cache
+def picture(request: HttpRequest, image_id: uuid.UUID) -> HttpResponse:
+    """The radiograph as a grey JPEG."""
+    image = get_object_or_404(images_visible_to(request.user), pk=image_id)
+    audit.record(AuditAction.PICTURE_VIEWED, audit.actor_of(request), image)
+    return picture_response(image)
+
+
+@require_safe
+@never_cache
+def heatmap_overlay(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
+    """The heatmap in colour, see-through where it is cold; `?palette=` is jet or viridis."""
+    job = visible_job_with_result(request.user, job_id)
+    audit.record(AuditAction.HEATMAP_VIEWED, audit.actor_of(request), job)
+    return heatmap_response(job, request.GET.get("palette", Palette.JET))
+
+
+@require_safe
+@login_not_required
+@cache_control(public=True, max_age=86400)
+def colour_bar(request: HttpRequest, palette: str) -> HttpResponse:
+    """The scale of a palette, cold on the left. The same for everybody."""
+    return HttpResponse(heatmap.colour_bar(_palette(palette)), content_type="image/png")
+
+
+def visible_job_with_result(user: Viewer, job_id: uuid.UUID) -> Job:
+    """The job whose heatmap is asked for. Raises Http404 where there is none to be seen."""
+    return get_object_or_404(jobs_visible_to(user).filter(result__isnull=False), pk=job_id)
+
+
+def picture_response(image: Image) -> HttpResponse:
+    """The image, decoded and encoded anew."""
+    try:
+        data = display_jpeg(storage.read(image.stored_name))
+    except (OSError, ImageError) as error:
+        raise Http404("This picture cannot be shown.") from error
+    return _private(HttpResponse(data, content_type="image/jpeg"))
+
+
+def heatmap_response(job: Job, palette: str) -> HttpResponse:
+    """The heatmap of a job, in the picture's proportions."""
+    width, height = job.image.width, job.image.height
+    scale = HEATMAP_EDGE / max(width, height)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    try:
+        data = heatmap.colour(storage.read(job.result.heatmap_name), _palette(palette), *size)
+    except (OSError, ValueError) as error:
+        raise Http404("This heatmap cannot be shown.") from error
+    return _private(HttpResponse(data, content_type="image/png"))
+
+
+def _palette(name: str) -> Palette:
+    try:
+        return Palette(name)
+    except ValueError as error:
+        raise Http404(f"There is no palette {name!r}; choose one of {', '.join(Palette)}.") from error
+
+
+def _private(response: HttpResponse) -> HttpResponse:
+    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    response["Content-Disposition"] = "inline"
+    return response

@@ -1,0 +1,112 @@
+"""Sending a study, and following it."""
+
+import asyncio
+import json
+import time
+import uuid
+from collections.abc import AsyncIterator
+
+from asgiref.sync import sync_to_async
+from django.contrib.auth.decorators import permission_required
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from diagnoses import audit
+from diagnoses.forms import StudyForm
+from diagnoses.imaging.heatmap import Palette
+from diagnoses.models import Study
+from diagnoses.models.audit import AuditAction
+from diagnoses.roles import MAY_SUBMIT
+from diagnoses.selectors.registry import a_worker_is_alive
+from diagnoses.selectors.studies import StudyState, Viewer, study_state
+from diagnoses.services.submission import Submission, SubmissionError, submit_study
+from diagnoses.views.uploads import sent_files
+
+_LOOK_EVERY_SECONDS = 0.5
+_STREAM_SECONDS = 300.0
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@permission_required(MAY_SUBMIT, raise_exception=True)
+@never_cache
+def send(request: HttpRequest) -> HttpResponse:
+    """The form to send a study with; a sent one leads to its page."""
+    if request.method != "POST":
+        return render(request, "diagnoses/send.html", {"form": StudyForm()})
+    form = StudyForm(request.POST, request.FILES)
+    submission = _submit(request, form) if form.is_valid() else None
+    if submission and submission.study:
+        return redirect("study", submission.study.pk)
+    rejected = submission.answers if submission else []
+    return render(request, "diagnoses/send.html", {"form": form, "rejected": rejected}, status=400)
+
+
+@require_safe
+@never_cache
+def study(request: HttpRequest, study_id: uuid.UUID) -> HttpResponse:
+    """A study: its pictures, and the answer to each as far as there is one."""
+    state = _visible_state(request.user, study_id)
+    audit.record(AuditAction.STUDY_VIEWED, audit.actor_of(request), state.study)
+    return render(request, "diagnoses/study.html", _study_context(state))
+
+
+@require_safe
+@never_cache
+def study_images(request: HttpRequest, study_id: uuid.UUID) -> HttpResponse:
+    """The part of the study's page that changes, for a page that is already open."""
+    state = _visible_state(request.user, study_id)
+    return render(request, "diagnoses/_images.html", _study_context(state))
+
+
+@require_safe
+@never_cache
+async def study_events(request: HttpRequest, study_id: uuid.UUID) -> StreamingHttpResponse:
+    """Server-sent events: one at each change, each only a hint to fetch the page's changing part again."""
+    user = await request.auser()
+    await sync_to_async(_visible_state)(user, study_id)
+    response = StreamingHttpResponse(_changes(user, study_id), content_type="text/event-stream")
+    response["X-Accel-Buffering"] = "no"
+    return response
+
+
+def _submit(request: HttpRequest, form: StudyForm) -> Submission | None:
+    try:
+        return submit_study(
+            actor=audit.actor_of(request), files=sent_files(form.cleaned_data["files"]), details=form.details()
+        )
+    except SubmissionError as error:
+        form.add_error("files", str(error))
+        return None
+
+
+def _visible_state(user: Viewer, study_id: uuid.UUID) -> StudyState:
+    try:
+        return study_state(user, study_id)
+    except Study.DoesNotExist as error:
+        raise Http404 from error
+
+
+def _study_context(state: StudyState) -> dict[str, object]:
+    return {
+        "state": state,
+        "study": state.study,
+        "palettes": list(Palette),
+        "worker_is_alive": state.ended or a_worker_is_alive(),
+    }
+
+
+async def _changes(user: Viewer, study_id: uuid.UUID) -> AsyncIterator[str]:
+    """An event at each change until all has ended. After five minutes the browser is left to connect anew."""
+    seen = ""
+    until = time.monotonic() + _STREAM_SECONDS
+    yield "retry: 2000\n\n"
+    while time.monotonic() < until:
+        state = await sync_to_async(study_state)(user, study_id)
+        if state.fingerprint != seen:
+            seen = state.fingerprint
+            yield f"event: state\ndata: {json.dumps({'ended': state.ended})}\n\n"
+        if state.ended:
+            return
+        await asyncio.sleep(_LOOK_EVERY_SECONDS)

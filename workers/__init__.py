@@ -1,0 +1,1 @@
+"""What reads: the Celery task, the runtime that holds the model, the inference core, and training."""

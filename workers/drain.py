@@ -1,0 +1,109 @@
+"""Reading what is queued, batch by batch."""
+
+import logging
+import time
+from collections.abc import Sequence
+
+from django.conf import settings
+
+from diagnoses.imaging.errors import ImageError
+from diagnoses.services import jobs as job_services
+from diagnoses.services.jobs import Claim, Outcome
+from workers.inference.reader import Reading
+from workers.runtime import Runtime
+
+_log = logging.getLogger(__name__)
+
+FILE_UNREADABLE = "file_unreadable"
+FILE_ALTERED = "file_altered"
+INTERNAL_ERROR = "internal_error"
+
+_BUDGET_SECONDS = 10.0
+
+
+def drain(runtime: Runtime) -> int:
+    """Claim and read until nothing is queued, and give back how many jobs were taken.
+
+    After ten seconds the rest is left to a fresh ring, so that a stop or a time limit never meets a long task.
+    """
+    taken = 0
+    until = time.monotonic() + _BUDGET_SECONDS
+    while claims := job_services.claim_jobs(
+        worker_name=runtime.worker_name, model_version=runtime.model_version, limit=settings.CXR_BATCH_SIZE
+    ):
+        read_batch(runtime, claims)
+        taken += len(claims)
+        if time.monotonic() > until:
+            job_services.ring_for_the_rest()
+            break
+    return taken
+
+
+def read_batch(runtime: Runtime, claims: Sequence[Claim]) -> None:
+    """Bring each claimed job to an end. No transaction is open while the model runs."""
+    files = [(claim, data) for claim in claims if (data := _read_file(claim)) is not None]
+    if not files:
+        return
+    try:
+        answers = runtime.reader.read([data for _, data in files])
+    except Exception:
+        _log.exception("A batch of %d could not be read", len(files))
+        _blame_one(runtime, [claim for claim, _ in files])
+        return
+    for (claim, _), answer in zip(files, answers, strict=True):
+        _finish(runtime, claim, answer)
+
+
+def _blame_one(runtime: Runtime, claims: Sequence[Claim]) -> None:
+    """Read the members of a failed batch one by one, so that only the one to blame pays."""
+    if len(claims) == 1:
+        _fail_internally(claims[0])
+        return
+    for claim in claims:
+        read_batch(runtime, [claim])
+
+
+def _read_file(claim: Claim) -> bytes | None:
+    try:
+        return job_services.read_file(claim)
+    except OSError:
+        _log.exception("The file of job %s cannot be read", claim.job_id)
+        job_services.fail_job(
+            claim=claim,
+            code=FILE_UNREADABLE,
+            message="The stored file could not be read. Your administrator can look into it and retry.",
+        )
+        return None
+
+
+def _finish(runtime: Runtime, claim: Claim, answer: Reading | ImageError) -> None:
+    if isinstance(answer, ImageError):
+        job_services.refuse_job(claim=claim, code=answer.fault, message=answer.message)
+    elif answer.image_sha256 != claim.image_sha256:
+        job_services.fail_job(
+            claim=claim,
+            code=FILE_ALTERED,
+            message="The stored file is not the one that was sent (its hash differs). Tell your administrator.",
+        )
+    else:
+        _complete(runtime, claim, answer)
+
+
+def _complete(runtime: Runtime, claim: Claim, reading: Reading) -> None:
+    outcome = Outcome(engine=runtime.reader.engine, **vars(reading))
+    try:
+        kept = job_services.complete_job(claim=claim, outcome=outcome)
+    except OSError:
+        _log.exception("The heatmap of job %s could not be kept", claim.job_id)
+        _fail_internally(claim)
+        return
+    if not kept:
+        _log.warning("Job %s was taken over; the answer of claim %d is dropped", claim.job_id, claim.token)
+
+
+def _fail_internally(claim: Claim) -> None:
+    job_services.fail_job(
+        claim=claim,
+        code=INTERNAL_ERROR,
+        message="The reading failed on the server. Your administrator can look into it and retry.",
+    )

@@ -1,0 +1,62 @@
+"""The card that travels with a model's weights, and the check that the weights are those it speaks of."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+CARD_NAME = "card.json"
+WEIGHTS_NAME = "classifier.weights.h5"
+OPENVINO_NAME = "reader.xml"
+
+_SHA256 = r"^[0-9a-f]{64}$"
+
+
+class ModelError(Exception):
+    """A shipped model cannot be used; the text says what is wrong with it."""
+
+
+class Card(BaseModel):
+    """What is known of a model. Threshold, temperature and heatmap floor were chosen on validation patients."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    version: str
+    architecture: str
+    input_size: int = Field(gt=0, description="Edge of the square input in pixels; grey levels 0 to 255.")
+    classes: list[str]
+    preprocessing_version: str
+    threshold: float = Field(gt=0, lt=1, description="Calibrated probability from which the label is pneumonia.")
+    temperature: float = Field(gt=0, description="Divides the score before the sigmoid.")
+    heatmap_floor: float = Field(gt=0, description="Log-odds per cell; a weaker peak is not stretched to full heat.")
+    training: dict[str, Any] = Field(description="Data, split, recipe and seed.")
+    figures: dict[str, Any] = Field(description="What was measured on which patients, with 95 % intervals.")
+    intended_use: str
+    limits: list[str]
+    weights_sha256: str = Field(pattern=_SHA256)
+    files: dict[str, str] = Field(description="SHA-256 of each file beside the card.")
+
+
+def read_card(folder: Path) -> Card:
+    """The card in a model's folder. Raises ModelError where there is none, or it is not valid."""
+    path = folder / CARD_NAME
+    try:
+        return Card.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ModelError(f"There is no readable model card at {path}.") from error
+    except ValidationError as error:
+        raise ModelError(f"The model card {path} is not valid: {error}") from error
+
+
+def check_files(folder: Path, card: Card) -> None:
+    """Compare every file with its hash on the card. Raises ModelError for one that is missing or differs."""
+    for name, expected in card.files.items():
+        path = folder / name
+        try:
+            found = hashlib.sha256(path.read_bytes()).hexdigest()
+        except OSError as error:
+            raise ModelError(f"The model's file {path} cannot be read.") from error
+        if found != expected:
+            raise ModelError(f"The model's file {path} is not the one its card speaks of (SHA-256 {found[:12]}…).")
