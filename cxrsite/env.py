@@ -8,7 +8,7 @@ import os
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import Field, PostgresDsn, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -32,7 +32,7 @@ class Environment(BaseSettings):
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
 
     secret_key: SecretStr = Field(alias="CXR_SECRET_KEY", min_length=50)
-    database_url: PostgresDsn = Field(alias="DATABASE_URL")
+    database_url: str = Field(alias="DATABASE_URL", pattern=r"^postgres(ql)?://.+")
     redis_url: str = Field(alias="REDIS_URL", pattern=r"^(redis|rediss|redis\+socket)://.+")
     debug: bool = Field(alias="CXR_DEBUG", default=False)
     allowed_hosts: str = Field(alias="CXR_ALLOWED_HOSTS", default="localhost,127.0.0.1,[::1]")
@@ -40,7 +40,7 @@ class Environment(BaseSettings):
     https: bool = Field(alias="CXR_HTTPS", default=True)
     var_dir: Path = Field(alias="CXR_VAR_DIR", default=BASE_DIR / "var")
     models_dir: Path = Field(alias="CXR_MODELS_DIR", default=BASE_DIR / "workers" / "models")
-    model: str = Field(alias="CXR_MODEL", default="mobilenet_v2", min_length=1)
+    model: str = Field(alias="CXR_MODEL", default="mobilenet_v2", pattern=r"^[a-z0-9_]+$")
     engine: Engine = Field(alias="CXR_ENGINE", default=Engine.AUTO)
     batch_size: int = Field(alias="CXR_BATCH_SIZE", default=16, ge=1, le=256)
     lease_seconds: int = Field(alias="CXR_LEASE_SECONDS", default=30, ge=2, le=3600)

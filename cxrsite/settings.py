@@ -2,7 +2,7 @@
 
 import dj_database_url
 
-from cxrsite.env import read_environment
+from cxrsite.env import BASE_DIR, read_environment
 
 ENV = read_environment()
 
@@ -56,10 +56,12 @@ TEMPLATES = [
 ]
 
 # Truth. The timeouts keep a request from hanging on a server that is gone.
+_DATABASE = dj_database_url.parse(ENV.database_url, conn_max_age=0)
 DATABASES = {
     "default": {
-        **dj_database_url.parse(str(ENV.database_url), conn_max_age=0),
+        **_DATABASE,
         "OPTIONS": {
+            **_DATABASE.get("OPTIONS", {}),
             "connect_timeout": 3,
             "options": "-c statement_timeout=15s -c lock_timeout=5s -c idle_in_transaction_session_timeout=60s",
         },
@@ -150,6 +152,7 @@ LOGGING = {
 
 # The product's own.
 CXR_MODELS_DIR = ENV.models_dir
+CXR_LOG_LEVEL = ENV.log_level
 CXR_MODEL = ENV.model
 CXR_ENGINE = ENV.engine.value
 CXR_BATCH_SIZE = ENV.batch_size

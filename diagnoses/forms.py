@@ -32,7 +32,19 @@ class _DateInput(forms.DateInput):
         super().__init__(format="%Y-%m-%d")
 
 
-class StudyForm(forms.ModelForm):  # type: ignore[type-arg]
+class _Dressed:
+    """Gives each widget the class that the style sheet knows it by."""
+
+    fields: dict[str, forms.Field]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            look = "form-select" if isinstance(field.widget, forms.Select) else "form-control"
+            field.widget.attrs["class"] = look
+
+
+class StudyForm(_Dressed, forms.ModelForm):  # type: ignore[type-arg]
     """One study: its files and what is known of the patient."""
 
     files = _ManyFilesField(required=False, label="Radiographs")
@@ -53,7 +65,7 @@ def model_choices() -> list[tuple[str, str]]:
     return [("", "Any model"), *((name, name) for name in names)]
 
 
-class HistoryForm(forms.Form):
+class HistoryForm(_Dressed, forms.Form):
     """What to look for in the history; lives in the page's address."""
 
     search = forms.CharField(required=False, max_length=200)

@@ -70,9 +70,14 @@ class StudyState:
     images: list[StudyImage]
 
     @property
+    def ended_count(self) -> int:
+        """How many of its files have their answer."""
+        return sum(image.status in ENDED for image in self.images)
+
+    @property
     def ended(self) -> bool:
         """Whether nothing is going to happen to it by itself any more."""
-        return all(image.status in ENDED for image in self.images)
+        return self.ended_count == len(self.images)
 
     @property
     def fingerprint(self) -> str:

@@ -2,6 +2,7 @@
 
 import math
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,9 +102,14 @@ def fit(
     first_epoch = int(classifier.optimizer.iterations) // steps
     batches = BalancedBatches(pictures, targets, recipe, first_epoch)
     classifier.fit(
-        batches, epochs=recipe.epochs, initial_epoch=first_epoch, callbacks=[_Checkpoint(checkpoint)], verbose=1
+        batches, epochs=recipe.epochs, initial_epoch=first_epoch, callbacks=[_Checkpoint(checkpoint)], verbose=_verbosity()
     )
     return classifier
+
+
+def _verbosity() -> int:
+    """A progress bar for a terminal, a line per epoch for a log."""
+    return 1 if sys.stdout.isatty() else 2
 
 
 def _compile(classifier: keras.Model, recipe: Recipe, steps: int) -> None:

@@ -1,0 +1,57 @@
+# `make run` and `make test` are all that a newcomer needs. Every verb works on a machine that never saw the project.
+
+PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3 2>/dev/null))
+VENV := .venv
+BIN := $(VENV)/bin
+STATIC := $(shell find diagnoses/static -type f 2>/dev/null)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench clean python
+
+help:
+	@echo "make run    start everything on this machine (HOST= and PORT= choose where)"
+	@echo "make test   the whole test suite"
+	@echo "make lint   style, types and import contracts"
+	@echo "make bench  measure the way from upload to result against a bare loop (DATA= a folder of radiographs)"
+	@echo "make clean  remove what the build made; never var/, where the data is"
+
+run: $(VENV)/.run $(VENV)/.static
+	@exec $(BIN)/python -m cxrsite.run
+
+test: $(VENV)/.dev
+	$(BIN)/python -m tests.chromium
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.dev $(VENV)/.static
+	$(BIN)/python -m tests.bench $(DATA)
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	find . -name __pycache__ -type d -not -path './var/*' -prune -exec rm -rf {} +
+
+python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed, and no python3 was found. Install one, or say PYTHON=/path/to/python3.11." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { echo "Python 3.11, 3.12 or 3.13 is needed; $(PYTHON) is $$($(PYTHON) -V). Say PYTHON=/path/to/python3.11." >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "$(PYTHON) lacks the venv module. Install it (on Debian and Ubuntu: apt-get install python3-venv)." >&2; exit 1; }
+
+$(BIN)/python: | python
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: requirements.txt requirements/constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -c requirements/constraints.txt
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.run
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/.static: $(STATIC) $(VENV)/.run
+	@CXR_ENV_FILE= CXR_SECRET_KEY=only-to-collect-files-and-never-to-serve-anything-with-it DATABASE_URL=postgresql://none/none \
+		REDIS_URL=redis://none $(BIN)/python manage.py collectstatic --noinput --verbosity 0
+	@touch $@

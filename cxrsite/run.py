@@ -1,0 +1,248 @@
+"""`python -m cxrsite.run`: the whole product on a single machine, from servers to worker. `make run` calls it."""
+
+import fcntl
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from cxrsite.children import Child
+from cxrsite.embedded import EmbeddedPostgres, EmbeddedRedis, Server
+from cxrsite.env import BASE_DIR
+
+_READY_SECONDS = 120.0
+_ANY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104 - compared with, not bound to
+
+
+class StartError(Exception):
+    """The site cannot start; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Where the site listens and keeps its data."""
+
+    host: str
+    port: int
+    var: Path
+
+    @property
+    def url(self) -> str:
+        """Where a browser on this machine finds the site."""
+        host = "127.0.0.1" if self.host in _ANY_ADDRESS else self.host
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+
+def main() -> int:
+    """Run until told to stop. The exit status is 0 after a stop that was asked for."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stopper(stop))
+    try:
+        with ExitStack() as stack:
+            return _run(_read_options(), stop, stack)
+    except StartError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _run(options: Options, stop: threading.Event, stack: ExitStack) -> int:
+    options.var.mkdir(mode=0o755, parents=True, exist_ok=True)
+    _lock(options.var, stack)
+    _check_port(options)
+    _say("Starting the servers")
+    servers = _start_servers(options.var, stack)
+    environment = _environment(options, servers)
+    _say("Preparing the database")
+    for command in (["migrate", "--noinput", "--verbosity", "0"], ["register_models"]):
+        _manage(command, environment)
+    accounts = _manage(["first_users"], environment)
+    _leave_environment(options.var, environment, stack)
+    _say("Starting web, worker and scheduler")
+    children = _start_children(options, environment, stack)
+    if not _wait_until_ready(options, children, stop):
+        return 0
+    _greet(options, accounts)
+    return _watch([*servers, *children], stop)
+
+
+def _stopper(stop: threading.Event) -> signal.Handlers | object:
+    def handle(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    return handle
+
+
+def _read_options() -> Options:
+    port = os.environ.get("PORT") or "8000"
+    if not port.isdecimal() or not 0 < int(port) < 65536:
+        raise StartError(f"PORT={port} is no port: give a number from 1 to 65535.")
+    var = Path(os.environ.get("CXR_VAR_DIR") or BASE_DIR / "var").resolve()
+    return Options(os.environ.get("HOST") or "127.0.0.1", int(port), var)
+
+
+def _lock(var: Path, stack: ExitStack) -> None:
+    file = stack.enter_context((var / "run.lock").open("w"))
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise StartError(f"The site in {var} is running already. Stop it first, or set CXR_VAR_DIR.") from error
+
+
+def _check_port(options: Options) -> None:
+    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((options.host, options.port))
+        except OSError as error:
+            raise StartError(
+                f"Cannot listen on {options.host} port {options.port}: {error.strerror}. Choose another with "
+                f"`make run PORT={options.port + 1}`, or stop what is there."
+            ) from error
+
+
+def _start_servers(var: Path, stack: ExitStack) -> list[Server]:
+    """Our own PostgreSQL and Redis, each where the environment names none."""
+    kinds: list[type[EmbeddedPostgres] | type[EmbeddedRedis]] = []
+    if not os.environ.get("DATABASE_URL"):
+        kinds.append(EmbeddedPostgres)
+    if not os.environ.get("REDIS_URL"):
+        kinds.append(EmbeddedRedis)
+    with ThreadPoolExecutor() as pool:
+        servers: list[Server] = list(pool.map(lambda kind: kind(var / kind.folder_name), kinds))
+    for server in servers:
+        stack.callback(server.stop)
+    return servers
+
+
+def _environment(options: Options, servers: list[Server]) -> dict[str, str]:
+    urls = {server.variable: server.url for server in servers}
+    defaults = {
+        "CXR_SECRET_KEY": _secret_key(options.var),
+        "CXR_HTTPS": "0",
+        "CXR_ALLOWED_HOSTS": ",".join(_names_of_this_machine(options.host)),
+        "CXR_VAR_DIR": str(options.var),
+        "CXR_ENV_FILE": "",
+        "PYTHONUNBUFFERED": "1",
+    }
+    return {**defaults, **{name: value for name, value in os.environ.items() if value}, **urls}
+
+
+def _secret_key(var: Path) -> str:
+    path = var / "secret_key"
+    if not path.exists():
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(64))
+    return path.read_text()
+
+
+def _names_of_this_machine(host: str) -> list[str]:
+    names = ["localhost", "127.0.0.1", "[::1]"]
+    if host in _ANY_ADDRESS:
+        names += [socket.gethostname(), socket.getfqdn()]
+        names += [str(entry[4][0]) for entry in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)]
+    else:
+        names.append(f"[{host}]" if ":" in host else host)
+    return list(dict.fromkeys(names))
+
+
+def _manage(arguments: list[str], environment: dict[str, str]) -> str:
+    command = [sys.executable, str(BASE_DIR / "manage.py"), *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise StartError(f"`manage.py {arguments[0]}` failed:\n{done.stderr.strip()}")
+    return done.stdout
+
+
+def _leave_environment(var: Path, environment: dict[str, str], stack: ExitStack) -> None:
+    """For `manage.py` in a second terminal, as long as the site runs."""
+    path = var / "site.env"
+    names = sorted(name for name in environment if name.startswith("CXR_") or name in ("DATABASE_URL", "REDIS_URL"))
+    lines = [f"{name}='{environment[name]}'\n" for name in names if name != "CXR_ENV_FILE"]
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.writelines(lines)
+    stack.callback(path.unlink, missing_ok=True)
+
+
+def _start_children(options: Options, environment: dict[str, str], stack: ExitStack) -> list[Child]:
+    logs = options.var / "log"
+    logs.mkdir(exist_ok=True)
+    manage = [sys.executable, str(BASE_DIR / "manage.py")]
+    web = [sys.executable, "-m", "uvicorn", "cxrsite.asgi:application", "--app-dir", str(BASE_DIR)]
+    web += ["--host", options.host, "--port", str(options.port)]
+    web += ["--timeout-graceful-shutdown", "3", "--no-access-log", "--no-server-header"]
+    commands = {"web server": web, "worker": [*manage, "worker"], "scheduler": [*manage, "scheduler"]}
+    children: list[Child] = []
+    stack.callback(_stop_all, children)
+    for name, command in commands.items():
+        children.append(Child(name, command, environment, logs / f"{name.replace(' ', '-')}.log"))
+    return children
+
+
+def _stop_all(children: list[Child]) -> None:
+    _say("Stopping")
+    for child in children:
+        child.ask_to_stop()
+    for child in children:
+        child.wait()
+
+
+def _wait_until_ready(options: Options, children: list[Child], stop: threading.Event) -> bool:
+    """True once the site can read a radiograph, False where it was told to stop. Raises StartError."""
+    until = time.monotonic() + _READY_SECONDS
+    while time.monotonic() < until:
+        if stop.wait(0.2):
+            return False
+        if not all(child.revive(_say) for child in children):
+            raise StartError("The site did not start.")
+        if _is_ready(options):
+            return True
+    logs = ", ".join(str(child.log) for child in children)
+    raise StartError(f"The site was not ready after {_READY_SECONDS:.0f} seconds; see {logs}.")
+
+
+def _is_ready(options: Options) -> bool:
+    try:
+        with urllib.request.urlopen(f"{options.url}/readyz", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _greet(options: Options, accounts: str) -> None:
+    _say(f"Ready: {options.url}")
+    if accounts:
+        _say("Two accounts were made; this is the only time that their passwords are shown:")
+        for line in accounts.splitlines():
+            _say(f"    {line}")
+    _say("Ctrl-C stops everything; what was sent in is kept.")
+
+
+def _watch(parts: list[Server | Child], stop: threading.Event) -> int:
+    while not stop.wait(0.5):
+        if not all(part.revive(_say) for part in parts):
+            return 1
+    return 0
+
+
+def _say(words: str) -> None:
+    print(words, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+// Follows a study until all of its images have an answer, and drives the heatmap's controls.
+// The server's rows are the truth: an event is only a hint to fetch the changing part again, and where events fail
+// the page asks by itself.
+
+const POLL_MS = 3000;
+const SAFETY_POLL_MS = 15000;
+
+const images = document.getElementById("images");
+const connection = document.getElementById("connection");
+let events = null;
+let timer = null;
+
+function ended() {
+  return document.getElementById("progress").dataset.ended === "true";
+}
+
+function show(html) {
+  const fresh = new DOMParser().parseFromString(html, "text/html");
+  document.getElementById("progress").replaceWith(fresh.getElementById("progress"));
+  for (const section of fresh.querySelectorAll("[data-image]")) {
+    const old = images.querySelector(`[data-image="${section.dataset.image}"]`);
+    // Only what changed is replaced, so that nothing moves under the reader's hands.
+    if (old.dataset.state !== section.dataset.state) old.replaceWith(section);
+  }
+}
+
+function say(words) {
+  connection.hidden = !words;
+  connection.textContent = words;
+}
+
+async function refresh() {
+  try {
+    const response = await fetch(images.dataset.url, { headers: { Accept: "text/html" } });
+    if (response.redirected) {
+      stop();
+      say("You were signed out. Reload the page to sign in again; nothing is lost.");
+      return;
+    }
+    if (!response.ok) throw new Error(`status ${response.status}`);
+    show(await response.text());
+    say("");
+    if (ended()) stop();
+  } catch {
+    say("The server is out of reach; trying again. Nothing is lost.");
+  }
+}
+
+function ask(every) {
+  clearInterval(timer);
+  timer = setInterval(refresh, every);
+}
+
+function stop() {
+  clearInterval(timer);
+  events?.close();
+}
+
+function follow() {
+  events = new EventSource(images.dataset.events);
+  events.addEventListener("open", () => ask(SAFETY_POLL_MS));
+  events.addEventListener("state", refresh);
+  events.addEventListener("error", () => ask(POLL_MS));
+  ask(POLL_MS);
+}
+
+images.addEventListener("input", (event) => {
+  const viewer = event.target.closest("[data-viewer]");
+  if (!viewer) return;
+  const heat = viewer.querySelector(".heat");
+  if (event.target.matches("[data-opacity]")) {
+    heat.style.opacity = event.target.value / 100;
+  } else if (event.target.matches("[data-palette]")) {
+    heat.src = `${viewer.dataset.heatmap}?palette=${event.target.value}`;
+    viewer.querySelector("[data-scale]").src = event.target.selectedOptions[0].dataset.bar;
+  }
+});
+
+if (!ended()) follow();
