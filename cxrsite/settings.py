@@ -160,4 +160,3 @@ CXR_LEASE_SECONDS = ENV.lease_seconds
 CXR_MAX_ATTEMPTS = ENV.max_attempts
 CXR_MAX_FILE_BYTES = ENV.max_file_mb * 1024 * 1024
 CXR_MAX_FILES = ENV.max_files
-

@@ -18,9 +18,7 @@ def move_jobs(candidates: QuerySet[Job], move: Move, *, by: str, detail: str = "
     """
     sources, target = LEGAL_MOVES[move]
     with transaction.atomic():
-        before = dict(
-            candidates.filter(status__in=sources).select_for_update(of=("self",)).values_list("pk", "status")
-        )
+        before = dict(candidates.filter(status__in=sources).select_for_update(of=("self",)).values_list("pk", "status"))
         if not before:
             return []
         moved = Job.objects.filter(pk__in=before)

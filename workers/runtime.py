@@ -47,9 +47,7 @@ class Runtime:
     def _report(self) -> None:
         try:
             close_old_connections()
-            registry.report_worker(
-                name=self.worker_name, model_version=self.model_version, engine=self.reader.engine
-            )
+            registry.report_worker(name=self.worker_name, model_version=self.model_version, engine=self.reader.engine)
             job_services.extend_leases(worker_name=self.worker_name)
         except DatabaseError as error:
             # The database is away: the leases run out and others take over, which is what they are for.

@@ -9,7 +9,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -18,210 +17,350 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Image',
+            name="Image",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('position', models.PositiveSmallIntegerField(help_text='Place among the files that were sent together.')),
-                ('filename', models.CharField(help_text='As the sender calls it; never used to store it.', max_length=255)),
-                ('kind', models.CharField(max_length=8)),
-                ('byte_size', models.PositiveBigIntegerField()),
-                ('sha256', models.CharField(max_length=64)),
-                ('width', models.PositiveIntegerField(help_text='Pixels.')),
-                ('height', models.PositiveIntegerField(help_text='Pixels.')),
-                ('stored_name', models.CharField(max_length=128, unique=True)),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                (
+                    "position",
+                    models.PositiveSmallIntegerField(help_text="Place among the files that were sent together."),
+                ),
+                (
+                    "filename",
+                    models.CharField(help_text="As the sender calls it; never used to store it.", max_length=255),
+                ),
+                ("kind", models.CharField(max_length=8)),
+                ("byte_size", models.PositiveBigIntegerField()),
+                ("sha256", models.CharField(max_length=64)),
+                ("width", models.PositiveIntegerField(help_text="Pixels.")),
+                ("height", models.PositiveIntegerField(help_text="Pixels.")),
+                ("stored_name", models.CharField(max_length=128, unique=True)),
             ],
             options={
-                'ordering': ['study', 'position'],
+                "ordering": ["study", "position"],
             },
         ),
         migrations.CreateModel(
-            name='Job',
+            name="Job",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('status', models.CharField(choices=[('queued', 'queued'), ('running', 'running'), ('done', 'done'), ('refused', 'refused'), ('failed', 'failed')], default=diagnoses.states.JobStatus['QUEUED'], max_length=8)),
-                ('token', models.PositiveIntegerField(default=0, help_text='Grows with each claim; only its last holder may finish.')),
-                ('attempts', models.PositiveSmallIntegerField(default=0, help_text='Claims since a person last asked for it.')),
-                ('worker_name', models.CharField(blank=True, max_length=128)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('rung_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), help_text='When a worker was last told that this job waits.')),
-                ('lease_until', models.DateTimeField(blank=True, null=True)),
-                ('ended_at', models.DateTimeField(blank=True, null=True)),
-                ('error_code', models.CharField(blank=True, max_length=32)),
-                ('error_message', models.TextField(blank=True)),
-                ('image', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='jobs', to='diagnoses.image')),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("queued", "queued"),
+                            ("running", "running"),
+                            ("done", "done"),
+                            ("refused", "refused"),
+                            ("failed", "failed"),
+                        ],
+                        default=diagnoses.states.JobStatus["QUEUED"],
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "token",
+                    models.PositiveIntegerField(
+                        default=0, help_text="Grows with each claim; only its last holder may finish."
+                    ),
+                ),
+                (
+                    "attempts",
+                    models.PositiveSmallIntegerField(default=0, help_text="Claims since a person last asked for it."),
+                ),
+                ("worker_name", models.CharField(blank=True, max_length=128)),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                (
+                    "rung_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(),
+                        help_text="When a worker was last told that this job waits.",
+                    ),
+                ),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                ("ended_at", models.DateTimeField(blank=True, null=True)),
+                ("error_code", models.CharField(blank=True, max_length=32)),
+                ("error_message", models.TextField(blank=True)),
+                (
+                    "image",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="jobs", to="diagnoses.image"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created_at', '-id'],
-                'permissions': [('retry_job', 'Can queue an ended job again')],
+                "ordering": ["-created_at", "-id"],
+                "permissions": [("retry_job", "Can queue an ended job again")],
             },
         ),
         migrations.CreateModel(
-            name='AuditEvent',
+            name="AuditEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('action', models.CharField(choices=[('sign_in', 'Signed in'), ('sign_in_failed', 'Sign-in failed'), ('sign_out', 'Signed out'), ('study_submitted', 'Study submitted'), ('upload_refused', 'Upload refused'), ('study_viewed', 'Study viewed'), ('picture_viewed', 'Picture viewed'), ('heatmap_viewed', 'Heatmap viewed'), ('history_viewed', 'History viewed'), ('history_exported', 'History exported'), ('result_recorded', 'Reading ended'), ('job_retried', 'Job retried'), ('token_created', 'API token created'), ('row_added', 'Added in the admin'), ('row_changed', 'Changed in the admin'), ('row_deleted', 'Deleted in the admin')], max_length=24)),
-                ('actor_id', models.BigIntegerField(blank=True, null=True)),
-                ('actor_name', models.CharField(blank=True, max_length=150)),
-                ('actor_roles', models.CharField(blank=True, max_length=200)),
-                ('address', models.CharField(blank=True, max_length=64, verbose_name='from')),
-                ('object_type', models.CharField(blank=True, max_length=64)),
-                ('object_id', models.CharField(blank=True, max_length=64)),
-                ('detail', models.JSONField(blank=True, default=dict)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+                (
+                    "action",
+                    models.CharField(
+                        choices=[
+                            ("sign_in", "Signed in"),
+                            ("sign_in_failed", "Sign-in failed"),
+                            ("sign_out", "Signed out"),
+                            ("study_submitted", "Study submitted"),
+                            ("upload_refused", "Upload refused"),
+                            ("study_viewed", "Study viewed"),
+                            ("picture_viewed", "Picture viewed"),
+                            ("heatmap_viewed", "Heatmap viewed"),
+                            ("history_viewed", "History viewed"),
+                            ("history_exported", "History exported"),
+                            ("result_recorded", "Reading ended"),
+                            ("job_retried", "Job retried"),
+                            ("token_created", "API token created"),
+                            ("row_added", "Added in the admin"),
+                            ("row_changed", "Changed in the admin"),
+                            ("row_deleted", "Deleted in the admin"),
+                        ],
+                        max_length=24,
+                    ),
+                ),
+                ("actor_id", models.BigIntegerField(blank=True, null=True)),
+                ("actor_name", models.CharField(blank=True, max_length=150)),
+                ("actor_roles", models.CharField(blank=True, max_length=200)),
+                ("address", models.CharField(blank=True, max_length=64, verbose_name="from")),
+                ("object_type", models.CharField(blank=True, max_length=64)),
+                ("object_id", models.CharField(blank=True, max_length=64)),
+                ("detail", models.JSONField(blank=True, default=dict)),
             ],
             options={
-                'ordering': ['-id'],
-                'indexes': [models.Index(fields=['object_type', 'object_id'], name='audit_object'), models.Index(fields=['actor_name', '-at'], name='audit_actor')],
+                "ordering": ["-id"],
+                "indexes": [
+                    models.Index(fields=["object_type", "object_id"], name="audit_object"),
+                    models.Index(fields=["actor_name", "-at"], name="audit_actor"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='JobTransition',
+            name="JobTransition",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('move', models.CharField(max_length=12)),
-                ('source', models.CharField(max_length=8)),
-                ('target', models.CharField(max_length=8)),
-                ('token', models.PositiveIntegerField()),
-                ('by', models.CharField(help_text='The worker, the scheduler or the person.', max_length=150)),
-                ('detail', models.TextField(blank=True)),
-                ('job', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='transitions', to='diagnoses.job')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("move", models.CharField(max_length=12)),
+                ("source", models.CharField(max_length=8)),
+                ("target", models.CharField(max_length=8)),
+                ("token", models.PositiveIntegerField()),
+                ("by", models.CharField(help_text="The worker, the scheduler or the person.", max_length=150)),
+                ("detail", models.TextField(blank=True)),
+                (
+                    "job",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="transitions", to="diagnoses.job"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['job', 'id'],
+                "ordering": ["job", "id"],
             },
         ),
         migrations.CreateModel(
-            name='ModelVersion',
+            name="ModelVersion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=64)),
-                ('version', models.CharField(max_length=32)),
-                ('architecture', models.CharField(max_length=64)),
-                ('weights_sha256', models.CharField(max_length=64, unique=True)),
-                ('preprocessing_version', models.CharField(max_length=32)),
-                ('threshold', models.FloatField(help_text='Calibrated probability from which the label is pneumonia.')),
-                ('temperature', models.FloatField(help_text='The raw score is divided by it before the sigmoid.')),
-                ('card', models.JSONField(help_text='The whole card that came with the weights.')),
-                ('registered_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=64)),
+                ("version", models.CharField(max_length=32)),
+                ("architecture", models.CharField(max_length=64)),
+                ("weights_sha256", models.CharField(max_length=64, unique=True)),
+                ("preprocessing_version", models.CharField(max_length=32)),
+                ("threshold", models.FloatField(help_text="Calibrated probability from which the label is pneumonia.")),
+                ("temperature", models.FloatField(help_text="The raw score is divided by it before the sigmoid.")),
+                ("card", models.JSONField(help_text="The whole card that came with the weights.")),
+                (
+                    "registered_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
             ],
             options={
-                'ordering': ['name', 'version'],
-                'constraints': [models.UniqueConstraint(fields=('name', 'version'), name='model_version_unique')],
+                "ordering": ["name", "version"],
+                "constraints": [models.UniqueConstraint(fields=("name", "version"), name="model_version_unique")],
             },
         ),
         migrations.AddField(
-            model_name='job',
-            name='model_version',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='jobs', to='diagnoses.modelversion'),
+            model_name="job",
+            name="model_version",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="jobs", to="diagnoses.modelversion"
+            ),
         ),
         migrations.CreateModel(
-            name='Study',
+            name="Study",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('patient_id', models.CharField(blank=True, max_length=64, verbose_name='patient ID')),
-                ('patient_sex', models.CharField(blank=True, choices=[('F', 'Female'), ('M', 'Male'), ('O', 'Other')], max_length=1, verbose_name='sex')),
-                ('patient_birth_date', models.DateField(blank=True, null=True, verbose_name='birth date')),
-                ('accession_number', models.CharField(blank=True, max_length=64)),
-                ('clinical_note', models.TextField(blank=True, max_length=4000)),
-                ('submitted_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='studies', to=settings.AUTH_USER_MODEL)),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                ("patient_id", models.CharField(blank=True, max_length=64, verbose_name="patient ID")),
+                (
+                    "patient_sex",
+                    models.CharField(
+                        blank=True,
+                        choices=[("F", "Female"), ("M", "Male"), ("O", "Other")],
+                        max_length=1,
+                        verbose_name="sex",
+                    ),
+                ),
+                ("patient_birth_date", models.DateField(blank=True, null=True, verbose_name="birth date")),
+                ("accession_number", models.CharField(blank=True, max_length=64)),
+                ("clinical_note", models.TextField(blank=True, max_length=4000)),
+                (
+                    "submitted_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="studies", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'studies',
-                'ordering': ['-created_at', '-id'],
+                "verbose_name_plural": "studies",
+                "ordering": ["-created_at", "-id"],
             },
         ),
         migrations.CreateModel(
-            name='RejectedFile',
+            name="RejectedFile",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.PositiveSmallIntegerField()),
-                ('filename', models.CharField(max_length=255)),
-                ('code', models.CharField(max_length=32)),
-                ('message', models.TextField()),
-                ('study', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='rejected_files', to='diagnoses.study')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("position", models.PositiveSmallIntegerField()),
+                ("filename", models.CharField(max_length=255)),
+                ("code", models.CharField(max_length=32)),
+                ("message", models.TextField()),
+                (
+                    "study",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="rejected_files", to="diagnoses.study"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['study', 'position'],
+                "ordering": ["study", "position"],
             },
         ),
         migrations.AddField(
-            model_name='image',
-            name='study',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='images', to='diagnoses.study'),
+            model_name="image",
+            name="study",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="images", to="diagnoses.study"
+            ),
         ),
         migrations.CreateModel(
-            name='Worker',
+            name="Worker",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=128, unique=True)),
-                ('engine', models.CharField(max_length=16)),
-                ('started_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('seen_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('model_version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='workers', to='diagnoses.modelversion')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=128, unique=True)),
+                ("engine", models.CharField(max_length=16)),
+                ("started_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("seen_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "model_version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="workers", to="diagnoses.modelversion"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='Result',
+            name="Result",
             fields=[
-                ('job', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='result', serialize=False, to='diagnoses.job')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('label', models.CharField(choices=[('NORMAL', 'Normal'), ('PNEUMONIA', 'Pneumonia')], max_length=9)),
-                ('score', models.FloatField(help_text='Raw log-odds of pneumonia.')),
-                ('probability', models.FloatField(help_text='Calibrated probability of pneumonia, 0 to 1.')),
-                ('threshold', models.FloatField()),
-                ('temperature', models.FloatField()),
-                ('weights_sha256', models.CharField(max_length=64)),
-                ('image_sha256', models.CharField(max_length=64)),
-                ('preprocessing_version', models.CharField(max_length=32)),
-                ('engine', models.CharField(max_length=16)),
-                ('heatmap_name', models.CharField(max_length=128, unique=True)),
-                ('heatmap_peak', models.FloatField(help_text='Log-odds that the hottest cell adds to the score.')),
-                ('timings_ms', models.JSONField(help_text='Milliseconds spent in each step of the reading.')),
+                (
+                    "job",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="result",
+                        serialize=False,
+                        to="diagnoses.job",
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                ("label", models.CharField(choices=[("NORMAL", "Normal"), ("PNEUMONIA", "Pneumonia")], max_length=9)),
+                ("score", models.FloatField(help_text="Raw log-odds of pneumonia.")),
+                ("probability", models.FloatField(help_text="Calibrated probability of pneumonia, 0 to 1.")),
+                ("threshold", models.FloatField()),
+                ("temperature", models.FloatField()),
+                ("weights_sha256", models.CharField(max_length=64)),
+                ("image_sha256", models.CharField(max_length=64)),
+                ("preprocessing_version", models.CharField(max_length=32)),
+                ("engine", models.CharField(max_length=16)),
+                ("heatmap_name", models.CharField(max_length=128, unique=True)),
+                ("heatmap_peak", models.FloatField(help_text="Log-odds that the hottest cell adds to the score.")),
+                ("timings_ms", models.JSONField(help_text="Milliseconds spent in each step of the reading.")),
             ],
             options={
-                'indexes': [models.Index(fields=['label'], name='result_label')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('probability__gte', 0), ('probability__lte', 1)), name='result_probability_range')],
+                "indexes": [models.Index(fields=["label"], name="result_label")],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("probability__gte", 0), ("probability__lte", 1)),
+                        name="result_probability_range",
+                    )
+                ],
             },
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(fields=['-created_at', '-id'], name='job_history'),
+            model_name="job",
+            index=models.Index(fields=["-created_at", "-id"], name="job_history"),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(condition=models.Q(('status', diagnoses.states.JobStatus['QUEUED'])), fields=['created_at', 'id'], name='job_queue'),
+            model_name="job",
+            index=models.Index(
+                condition=models.Q(("status", diagnoses.states.JobStatus["QUEUED"])),
+                fields=["created_at", "id"],
+                name="job_queue",
+            ),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(condition=models.Q(('status', diagnoses.states.JobStatus['RUNNING'])), fields=['lease_until'], name='job_leases'),
+            model_name="job",
+            index=models.Index(
+                condition=models.Q(("status", diagnoses.states.JobStatus["RUNNING"])),
+                fields=["lease_until"],
+                name="job_leases",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='job',
-            constraint=models.UniqueConstraint(fields=('image', 'model_version'), name='job_image_model_unique'),
+            model_name="job",
+            constraint=models.UniqueConstraint(fields=("image", "model_version"), name="job_image_model_unique"),
         ),
         migrations.AddConstraint(
-            model_name='job',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('lease_until__isnull', False), ('status', diagnoses.states.JobStatus['RUNNING'])), models.Q(models.Q(('status', diagnoses.states.JobStatus['RUNNING']), _negated=True), ('lease_until__isnull', True)), _connector='OR'), name='job_lease_while_running'),
+            model_name="job",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("lease_until__isnull", False), ("status", diagnoses.states.JobStatus["RUNNING"])),
+                    models.Q(
+                        models.Q(("status", diagnoses.states.JobStatus["RUNNING"]), _negated=True),
+                        ("lease_until__isnull", True),
+                    ),
+                    _connector="OR",
+                ),
+                name="job_lease_while_running",
+            ),
         ),
         migrations.AddIndex(
-            model_name='study',
-            index=models.Index(fields=['submitted_by', '-created_at', '-id'], name='study_history'),
+            model_name="study",
+            index=models.Index(fields=["submitted_by", "-created_at", "-id"], name="study_history"),
         ),
         migrations.AddIndex(
-            model_name='study',
-            index=models.Index(fields=['patient_id'], name='study_patient'),
+            model_name="study",
+            index=models.Index(fields=["patient_id"], name="study_patient"),
         ),
         migrations.AddConstraint(
-            model_name='rejectedfile',
-            constraint=models.UniqueConstraint(fields=('study', 'position'), name='rejected_position_unique'),
+            model_name="rejectedfile",
+            constraint=models.UniqueConstraint(fields=("study", "position"), name="rejected_position_unique"),
         ),
         migrations.AddConstraint(
-            model_name='image',
-            constraint=models.UniqueConstraint(fields=('study', 'position'), name='image_position_unique'),
+            model_name="image",
+            constraint=models.UniqueConstraint(fields=("study", "position"), name="image_position_unique"),
         ),
     ]

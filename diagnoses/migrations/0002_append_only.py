@@ -20,9 +20,7 @@ CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON {table}
 )
 
 _DROP = (
-    "".join(
-        f"DROP TRIGGER refuse_truncate ON {table}; DROP TRIGGER refuse_row_change ON {table};" for table in _TABLES
-    )
+    "".join(f"DROP TRIGGER refuse_truncate ON {table}; DROP TRIGGER refuse_row_change ON {table};" for table in _TABLES)
     + "DROP FUNCTION diagnoses_refuse_change();"
 )
 

@@ -42,9 +42,7 @@ class Job(models.Model):
         permissions = [("retry_job", "Can queue an ended job again")]
         indexes = [
             models.Index(fields=["-created_at", "-id"], name="job_history"),
-            models.Index(
-                fields=["created_at", "id"], name="job_queue", condition=models.Q(status=JobStatus.QUEUED)
-            ),
+            models.Index(fields=["created_at", "id"], name="job_queue", condition=models.Q(status=JobStatus.QUEUED)),
             models.Index(fields=["lease_until"], name="job_leases", condition=models.Q(status=JobStatus.RUNNING)),
         ]
 

@@ -185,9 +185,7 @@ def _alone_if_suspect(waiting: list[tuple[uuid.UUID, int]]) -> list[uuid.UUID]:
 
 def _end_without_result(claim: Claim, move: Move, code: str, message: str) -> bool:
     with transaction.atomic():
-        moved = move_jobs(
-            _held(claim), move, by=claim.worker_name, detail=code, error_code=code, error_message=message
-        )
+        moved = move_jobs(_held(claim), move, by=claim.worker_name, detail=code, error_code=code, error_message=message)
         for job in moved:
             _record_end(job)
     return bool(moved)
@@ -230,4 +228,3 @@ def _take_reconcile_lock() -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_RECONCILE_LOCK])
         return bool(cursor.fetchone()[0])
-

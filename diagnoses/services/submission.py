@@ -167,9 +167,7 @@ def _commit(
     return Submission(study, list(_answers(files, kept, jobs)))
 
 
-def _answers(
-    files: Iterable[SentFile], kept: Iterable[Image | FileError], jobs: Iterable[Job]
-) -> Iterable[Answer]:
+def _answers(files: Iterable[SentFile], kept: Iterable[Image | FileError], jobs: Iterable[Job]) -> Iterable[Answer]:
     job_of = {job.image_id: job for job in jobs}
     for file, item in zip(files, kept, strict=True):
         if isinstance(item, Image):

@@ -102,7 +102,11 @@ def fit(
     first_epoch = int(classifier.optimizer.iterations) // steps
     batches = BalancedBatches(pictures, targets, recipe, first_epoch)
     classifier.fit(
-        batches, epochs=recipe.epochs, initial_epoch=first_epoch, callbacks=[_Checkpoint(checkpoint)], verbose=_verbosity()
+        batches,
+        epochs=recipe.epochs,
+        initial_epoch=first_epoch,
+        callbacks=[_Checkpoint(checkpoint)],
+        verbose=_verbosity(),
     )
     return classifier
 

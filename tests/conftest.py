@@ -1,0 +1,77 @@
+"""What most tests stand on: a cast of users, a registered model, small radiographs."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import LazySettings
+from django.contrib.auth.models import Group, User
+from rest_framework.authtoken.models import Token
+from rest_framework.test import APIClient
+
+from diagnoses.models import ModelVersion
+from diagnoses.roles import Role
+from diagnoses.services.registry import register_model_version
+from tests import pictures
+from workers.inference.card import read_card
+
+SHIPPED_MODEL = Path(__file__).parent.parent / "workers" / "models" / "mobilenet_v2"
+PASSWORD = "correct horse battery"
+
+
+def make_user(name: str, role: Role, *, is_staff: bool = False) -> User:
+    user = User.objects.create_user(name, password=PASSWORD, is_staff=is_staff)
+    user.groups.add(Group.objects.get(name=role))
+    return user
+
+
+@pytest.fixture
+def clinician(db: None) -> User:
+    return make_user("clinician", Role.CLINICIAN)
+
+
+@pytest.fixture
+def outsider(db: None) -> User:
+    """Another clinician: allowed to do everything, and to see nothing of the first one's."""
+    return make_user("outsider", Role.CLINICIAN)
+
+
+@pytest.fixture
+def auditor(db: None) -> User:
+    return make_user("auditor", Role.AUDITOR, is_staff=True)
+
+
+@pytest.fixture
+def administrator(db: None) -> User:
+    return make_user("administrator", Role.ADMINISTRATOR, is_staff=True)
+
+
+@pytest.fixture
+def model_version(db: None) -> ModelVersion:
+    """The shipped model, by its card."""
+    return register_model_version(card=read_card(SHIPPED_MODEL).model_dump(mode="json"))
+
+
+@pytest.fixture
+def api(clinician: User) -> APIClient:
+    """The API in the clinician's hands."""
+    return api_of(clinician)
+
+
+def api_of(user: User) -> APIClient:
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Token {Token.objects.get_or_create(user=user)[0].key}")
+    return client
+
+
+@pytest.fixture(autouse=True)
+def _own_media(settings: LazySettings, tmp_path: Path) -> Iterator[None]:
+    """Each test keeps its files to itself."""
+    settings.MEDIA_ROOT = tmp_path / "media"
+    yield
+
+
+@pytest.fixture(scope="session")
+def radiograph_png() -> bytes:
+    """A synthetic chest, as PNG."""
+    return pictures.png(pictures.phantom())

@@ -1,0 +1,32 @@
+"""A pytest plugin: real servers for the tests, and the environment that names them, before Django's settings load."""
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from cxrsite.embedded import EmbeddedPostgres, EmbeddedRedis
+
+FOLDER = Path(tempfile.mkdtemp(prefix="cxr-tests-"))
+
+
+def _start() -> None:
+    # A socket's folder must be open to the account that the database runs as when the tests run as root.
+    FOLDER.chmod(0o755)
+    atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
+    for kind in (EmbeddedPostgres, EmbeddedRedis):
+        if not os.environ.get(kind.variable):
+            server = kind(FOLDER / kind.folder_name)
+            atexit.register(server.stop)
+            os.environ[kind.variable] = server.url
+
+
+os.environ |= {
+    "CXR_ENV_FILE": "",
+    "CXR_SECRET_KEY": "a key for tests alone, as long as a real one has to be",
+    "CXR_HTTPS": "0",
+    "CXR_VAR_DIR": str(FOLDER),
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+}
+_start()
