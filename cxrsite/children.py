@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 _TOO_MANY_DEATHS = 5
@@ -66,10 +67,8 @@ class Child:
             )
 
     def _kill_what_it_left(self) -> None:
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
 
 
 def _in_words(status: int) -> str:

@@ -6,6 +6,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -119,11 +120,10 @@ class EmbeddedRedis:
         client = redis.Redis(unix_socket_path=str(self._socket))
         until = time.monotonic() + _START_SECONDS
         while process.poll() is None and time.monotonic() < until:
-            try:
+            with suppress(redis.ConnectionError):
                 client.ping()
                 return
-            except redis.ConnectionError:
-                time.sleep(0.02)
+            time.sleep(0.02)
         process.kill()
         raise RuntimeError(f"Redis did not start; see {self._folder / 'redis.log'}.")
 

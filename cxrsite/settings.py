@@ -2,7 +2,7 @@
 
 import dj_database_url
 
-from cxrsite.env import BASE_DIR, read_environment
+from cxrsite.env import BASE_DIR, read_environment  # noqa: F401 - commands find the project by settings.BASE_DIR
 
 ENV = read_environment()
 

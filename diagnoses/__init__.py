@@ -1,0 +1,1 @@
+"""The data, and what people see of it."""

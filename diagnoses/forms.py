@@ -21,7 +21,7 @@ class _ManyFilesField(forms.FileField):
 
     widget = _ManyFilesInput
 
-    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile]:
+    def clean(self, data: Any, initial: Any = None) -> "list[UploadedFile[bytes]]":
         return list(data or [])
 
 
@@ -47,7 +47,7 @@ class _Dressed:
 class StudyForm(_Dressed, forms.ModelForm):  # type: ignore[type-arg]
     """One study: its files and what is known of the patient."""
 
-    files = _ManyFilesField(required=False, label="Radiographs")
+    files = _ManyFilesField(required=False, label="Radiographs")  # type: ignore[assignment]
 
     class Meta:
         model = Study

@@ -37,7 +37,7 @@ def write(name: str, data: bytes) -> None:
     unfinished = target.with_name(f"{target.name}.{uuid.uuid4().hex}.part")
     try:
         _write_through(unfinished, data)
-        os.replace(unfinished, target)
+        unfinished.replace(target)
     except OSError:
         unfinished.unlink(missing_ok=True)
         raise

@@ -46,7 +46,7 @@ def read_batch(runtime: Runtime, claims: Sequence[Claim]) -> None:
         return
     try:
         answers = runtime.reader.read([data for _, data in files])
-    except Exception:
+    except Exception:  # noqa: BLE001 - whatever it was, every job of the batch gets its end
         _log.exception("A batch of %d could not be read", len(files))
         _blame_one(runtime, [claim for claim, _ in files])
         return

@@ -5,6 +5,7 @@ import os
 import secrets
 import socket
 import threading
+from functools import cache
 
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection
@@ -55,19 +56,15 @@ class Runtime:
             connection.close()
 
 
-_current: Runtime | None = None
-
-
+@cache
 def current() -> Runtime:
-    """This process's runtime, loaded at the first call."""
-    global _current
-    if _current is None:
-        _current = Runtime()
-        _current.start()
-    return _current
+    """The runtime of this process, loaded at the first call."""
+    runtime = Runtime()
+    runtime.start()
+    return runtime
 
 
 def shut_down() -> None:
-    """Stop this process's runtime, if it has one."""
-    if _current is not None:
-        _current.stop()
+    """Stop the runtime of this process, if it has one."""
+    if current.cache_info().currsize:
+        current().stop()

@@ -24,7 +24,7 @@ def _load_model(**_: Any) -> None:
     # Celery logs an exception raised here and lets the process take jobs without a model: so leave, loudly.
     try:
         runtime.current()
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - nothing may leave this process alive without a model
         _log.exception("The worker's process could not load its model")
         os._exit(1)
 

@@ -46,7 +46,7 @@ class ResultSerializer(serializers.ModelSerializer[Result]):
 
     model = serializers.CharField(source="job.model_version.name")
     model_version = serializers.CharField(source="job.model_version.version")
-    label = serializers.ChoiceField(choices=Label.choices)
+    label = serializers.ChoiceField(choices=Label.choices)  # type: ignore[assignment]
     heatmap_url = serializers.SerializerMethodField()
     timings_ms = serializers.DictField(child=serializers.FloatField())
 

@@ -88,7 +88,7 @@ class StudiesView(APIView):
         """The history, newest first, paged and filtered."""
         form = HistoryForm(request.query_params)
         if not form.is_valid():
-            raise ValidationError(form.errors)
+            raise ValidationError({field: [str(error) for error in errors] for field, errors in form.errors.items()})
         paginator = StudyPagination()
         studies = with_files(find_studies(request.user, form.wanted()))
         page = paginator.paginate_queryset(studies, request, view=self) or []

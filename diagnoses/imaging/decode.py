@@ -35,7 +35,7 @@ def _decode_picture(data: bytes) -> NDArray[np.uint8]:
         raise ImageError(ImageFault.DAMAGED, "This picture is damaged. Export it again from its source and resend it.")
     if pixels.dtype == np.uint16:
         return _stretch(pixels)
-    return pixels.astype(np.uint8, copy=False)
+    return np.asarray(pixels, np.uint8)
 
 
 def _stretch(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread, uid
 from pydicom.filereader import read_dataset, read_preamble
-from pydicom.pixels import apply_modality_lut, apply_voi_lut
+from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 
 from diagnoses.imaging.errors import ImageError, ImageFault
 
@@ -70,7 +70,7 @@ def grey_levels(dataset: Dataset) -> NDArray[np.uint8]:
     tail = 0.0 if _names_window(dataset) else _TAIL_PERCENT
     low, high = np.percentile(levels, (tail, 100.0 - tail)) if tail else (levels.min(), levels.max())
     scale = 255.0 / (high - low) if high > low else 0.0
-    grey = np.clip((levels - low) * scale + 0.5, 0, 255).astype(np.uint8)
+    grey = np.asarray(np.clip((levels - low) * scale + 0.5, 0, 255), np.uint8)
     return 255 - grey if dataset.PhotometricInterpretation == "MONOCHROME1" else grey
 
 

@@ -1,5 +1,7 @@
 """The three roles, as groups with what each may do."""
 
+from typing import Any
+
 from django.apps.registry import Apps
 from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
@@ -37,7 +39,7 @@ def remove_roles(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     apps.get_model("auth", "Group").objects.filter(name__in=_ROLES).delete()
 
 
-def _permission(apps: Apps, name: str) -> object:
+def _permission(apps: Apps, name: str) -> Any:
     """The permission row, made now where it is not there yet: Django makes its own only after all migrations."""
     app, model, verb = name.split(".")
     content_type, _ = apps.get_model("contenttypes", "ContentType").objects.get_or_create(app_label=app, model=model)

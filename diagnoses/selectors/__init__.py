@@ -1,0 +1,1 @@
+"""All reads, filtered by who asks."""

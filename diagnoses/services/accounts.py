@@ -35,7 +35,7 @@ def create_token(*, user: User) -> str:
     token, created = Token.objects.get_or_create(user=user)
     if created:
         audit.record(AuditAction.TOKEN_CREATED, audit.user_actor(user), user)
-    return token.key
+    return str(token.key)
 
 
 def _create(role: Role) -> NewAccount:

@@ -73,8 +73,10 @@ class Submission:
 def submit_study(*, actor: Actor, files: Sequence[SentFile], details: StudyDetails) -> Submission:
     """Check and keep each file on its own, then commit study, images, jobs and audit together, then ring.
 
-    Raises SubmissionError where there are no files, too many, or no model to read them.
+    Raises SubmissionError where nobody is signed in, for no files or too many, or without a model to read them.
     """
+    if actor.user is None:
+        raise SubmissionError("Sign in to send studies.")
     _check_count(len(files))
     model_version = active_model_version()
     if model_version is None:
@@ -85,7 +87,8 @@ def submit_study(*, actor: Actor, files: Sequence[SentFile], details: StudyDetai
         return _refuse_all(actor, files, kept)
     try:
         with transaction.atomic():
-            submission = _commit(actor, files, kept, details, model_version)
+            study = Study.objects.create(submitted_by=actor.user, **vars(details))
+            submission = _commit(actor, study, files, kept, model_version)
             transaction.on_commit(queue.ring)
     except BaseException:
         for image in images:
@@ -132,12 +135,11 @@ def _keep(file: SentFile) -> Image | FileError:
 
 def _commit(
     actor: Actor,
+    study: Study,
     files: Sequence[SentFile],
     kept: Sequence[Image | FileError],
-    details: StudyDetails,
     model_version: ModelVersion,
 ) -> Submission:
-    study = Study.objects.create(submitted_by=actor.user, **vars(details))
     images: list[Image] = []
     rejected: list[RejectedFile] = []
     for position, (file, item) in enumerate(zip(files, kept, strict=True)):

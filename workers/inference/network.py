@@ -65,7 +65,7 @@ def _features(pixels: Any, backbone: keras.Model) -> Any:
     return backbone(keras.layers.Concatenate()([scaled, scaled, scaled]))
 
 
-class _ReadingHead(keras.layers.Layer):
+class _ReadingHead(keras.layers.Layer):  # type: ignore[misc]
     """The dense layer, applied to each cell of the feature map instead of to its mean (pooling is linear)."""
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:

@@ -22,7 +22,7 @@ def preprocess(image: GreyImage, size: int) -> GreyImage:
     height, width = image.shape
     if height > size or width > size:
         shrunk = (min(width, size), min(height, size))
-        image = cv2.resize(image, shrunk, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+        image = np.asarray(cv2.resize(image, shrunk, interpolation=cv2.INTER_AREA), np.uint8)
     if image.shape != (size, size):
-        image = cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
+        image = np.asarray(cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR), np.uint8)
     return image

@@ -34,7 +34,7 @@ def augment(picture: GreyImage, rng: np.random.Generator) -> GreyImage:
 def _rotate(picture: GreyImage, rng: np.random.Generator) -> GreyImage:
     size = picture.shape[0]
     matrix = cv2.getRotationMatrix2D((size / 2, size / 2), rng.uniform(-_ROTATION_DEGREES, _ROTATION_DEGREES), 1.0)
-    return cv2.warpAffine(picture, matrix, (size, size), borderMode=cv2.BORDER_REPLICATE).astype(np.uint8, copy=False)
+    return np.asarray(cv2.warpAffine(picture, matrix, (size, size), borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 
 def _crop(picture: GreyImage, rng: np.random.Generator) -> GreyImage:
@@ -47,14 +47,14 @@ def _crop(picture: GreyImage, rng: np.random.Generator) -> GreyImage:
     left = int(rng.integers(0, size - width + 1))
     top = int(rng.integers(0, size - height + 1))
     cut = picture[top : top + height, left : left + width]
-    return cv2.resize(cut, (size, size), interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
+    return np.asarray(cv2.resize(cut, (size, size), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def _coarsen(picture: GreyImage, rng: np.random.Generator) -> GreyImage:
     size = picture.shape[0]
     small = max(1, round(size * rng.uniform(*_COARSER)))
     shrunk = cv2.resize(picture, (small, small), interpolation=cv2.INTER_AREA)
-    return cv2.resize(shrunk, (size, size), interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
+    return np.asarray(cv2.resize(shrunk, (size, size), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def _tone(picture: GreyImage, rng: np.random.Generator) -> GreyImage:
@@ -68,4 +68,4 @@ def _tone(picture: GreyImage, rng: np.random.Generator) -> GreyImage:
 def _save_again(picture: GreyImage, rng: np.random.Generator) -> GreyImage:
     quality = int(rng.integers(_JPEG_QUALITY[0], _JPEG_QUALITY[1] + 1))
     _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return cv2.imdecode(data, cv2.IMREAD_GRAYSCALE).astype(np.uint8, copy=False)
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8)

@@ -1,7 +1,6 @@
 """Learning: balanced batches of augmented pictures, a checkpoint after each epoch, resumed to the step."""
 
 import math
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -67,7 +66,7 @@ class _Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         unfinished = self._path.with_name("unfinished.keras")
         self.model.save(unfinished)
-        os.replace(unfinished, self._path)
+        unfinished.replace(self._path)
 
 
 def steps_per_epoch(pictures: int, batch_size: int) -> int:

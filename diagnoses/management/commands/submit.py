@@ -72,8 +72,10 @@ class Command(BaseCommand):
         if as_json:
             self.stdout.write(json.dumps(study_data(state, {}), indent=2))
         else:
-            Console(file=self.stdout._out).print(_table(state))
-            self.stdout.write(f"Study {state.study.pk}")
+            console = Console()
+            with console.capture() as drawn:
+                console.print(_table(state))
+            self.stdout.write(f"{drawn.get()}Study {state.study.pk}")
 
 
 def _find_user(name: str) -> User:
@@ -107,7 +109,7 @@ def _details(options: dict[str, Any]) -> StudyDetails:
     """The options, checked by the same form as the page's."""
     form = StudyForm({name: options[name] for name in _DETAILS})
     if not form.is_valid():
-        problems = [f"--{name.replace('_', '-')}: {' '.join(errors)}" for name, errors in form.errors.items()]
+        problems = [f"--{name.replace('_', '-')}: {' '.join(map(str, errors))}" for name, errors in form.errors.items()]
         raise CommandError(" ".join(problems))
     return form.details()
 

@@ -27,4 +27,4 @@ class Command(BaseCommand):
         )
         if check.returncode != 0:
             raise CommandError("The worker does not start without a good model.")
-        os.execv(sys.executable, [sys.executable, "-m", *_CELERY, "--loglevel", settings.CXR_LOG_LEVEL])
+        os.execv(sys.executable, [sys.executable, "-m", *_CELERY, "--loglevel", settings.CXR_LOG_LEVEL])  # noqa: S606
