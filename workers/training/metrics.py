@@ -1,4 +1,4 @@
-"""Figures of a binary reader, each with its 95 % interval from a bootstrap over patients."""
+"""Figures of a binary reader, each with its 95 % interval."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import expit
+from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
 Scores = NDArray[np.float64]
@@ -73,7 +74,11 @@ def choose_threshold(labels: Labels, probabilities: Scores) -> float:
 def summarise(
     labels: Labels, probabilities: Scores, patients: Sequence[str], threshold: float, resamples: int = 1000
 ) -> dict[str, Figure]:
-    """Accuracy, AUC, sensitivity, specificity and ECE with intervals. Resampling is by patient and seeded."""
+    """Accuracy, AUC, sensitivity, specificity and ECE with intervals.
+
+    The interval is that of a seeded bootstrap over patients; for a proportion it is widened to the exact binomial
+    one (Clopper and Pearson, 1934), since a bootstrap of 139 right out of 139 would claim certainty.
+    """
     figures: dict[str, Callable[[Labels, Scores], float]] = {
         "accuracy": lambda y, p: accuracy(y, p, threshold),
         "auc": lambda y, p: float(roc_auc_score(y, p)),
@@ -81,11 +86,16 @@ def summarise(
         "specificity": lambda y, p: specificity(y, p, threshold),
         "ece": expected_calibration_error,
     }
+    trials = {"accuracy": len(labels), "sensitivity": int(labels.sum()), "specificity": int((~labels).sum())}
     draws = [rows for rows in _patient_bootstrap(patients, resamples) if 0 < labels[rows].mean() < 1]
-    return {
-        name: Figure(figure(labels, probabilities), *_interval([figure(labels[r], probabilities[r]) for r in draws]))
-        for name, figure in figures.items()
-    }
+    summary = {}
+    for name, figure in figures.items():
+        value = figure(labels, probabilities)
+        low, high = _interval([figure(labels[rows], probabilities[rows]) for rows in draws])
+        if name in trials:
+            low, high = _widened(low, high, value, trials[name])
+        summary[name] = Figure(value, low, high)
+    return summary
 
 
 def to_probabilities(scores: Scores, temperature: float) -> Scores:
@@ -96,6 +106,11 @@ def to_probabilities(scores: Scores, temperature: float) -> Scores:
 def _interval(values: Sequence[float]) -> tuple[float, float]:
     low, high = np.percentile(values, (2.5, 97.5))
     return float(low), float(high)
+
+
+def _widened(low: float, high: float, value: float, trials: int) -> tuple[float, float]:
+    exact = binomtest(round(value * trials), trials).proportion_ci(0.95, method="exact")
+    return min(low, float(exact.low)), max(high, float(exact.high))
 
 
 def _patient_bootstrap(patients: Sequence[str], resamples: int) -> list[NDArray[np.intp]]:
