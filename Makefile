@@ -18,7 +18,7 @@ help:
 run: $(VENV)/.run $(VENV)/.static
 	@exec $(BIN)/python -m cxrsite.run
 
-test: $(VENV)/.dev
+test: $(VENV)/.dev $(VENV)/.static
 	$(BIN)/python -m tests.chromium
 	$(BIN)/python -m pytest
 

@@ -2,7 +2,7 @@
 
 import dj_database_url
 
-from cxrsite.env import BASE_DIR, read_environment  # noqa: F401 - commands find the project by settings.BASE_DIR
+from cxrsite.env import BASE_DIR, read_environment
 
 ENV = read_environment()
 
@@ -117,7 +117,8 @@ TIME_ZONE = ENV.time_zone
 USE_TZ = True
 
 STATIC_URL = "static/"
-STATIC_ROOT = ENV.var_dir / "static"
+# Made from the code and not data of the site: it lies with the code, wherever the data is.
+STATIC_ROOT = BASE_DIR / "var" / "static"
 STORAGES = {
     "default": {"BACKEND": "diagnoses.storage.PrivateStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},

@@ -8,6 +8,9 @@ from kombu.exceptions import OperationalError
 DRAIN = "workers.tasks.drain"
 """The task that a ring starts, by name: the web never imports a worker."""
 
+_RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0}
+"""Once more at once: after a restart of Redis the first use of an old connection fails."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -17,7 +20,7 @@ def ring() -> bool:
     Gives back whether it was sent.
     """
     try:
-        current_app.send_task(DRAIN, ignore_result=True, retry=False)
+        current_app.send_task(DRAIN, ignore_result=True, retry=True, retry_policy=_RETRY)
     except (OperationalError, OSError) as error:
         _log.warning("The doorbell is out of reach (%s); the scheduler will ring again.", error)
         return False

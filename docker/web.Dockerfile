@@ -33,7 +33,6 @@ RUN groupadd --gid 10001 cxr \
     && install -d -o cxr -g cxr -m 0700 /var/lib/cxr/media
 # Code and static files stay root's, so that the site cannot change itself.
 COPY --from=build /opt/venv /opt/venv
-COPY --from=build /var/lib/cxr/static /var/lib/cxr/static
 COPY --from=build /app /app
 USER 10001:10001
 # What people send arrives in temporary files, gigabytes at times: on a disk, where /tmp may be memory.

@@ -1,6 +1,5 @@
 """What most tests stand on: a cast of users, a registered model, small radiographs."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -65,10 +64,9 @@ def api_of(user: User) -> APIClient:
 
 
 @pytest.fixture(autouse=True)
-def _own_media(settings: LazySettings, tmp_path: Path) -> Iterator[None]:
+def _own_media(settings: LazySettings, tmp_path: Path) -> None:
     """Each test keeps its files to itself."""
     settings.MEDIA_ROOT = tmp_path / "media"
-    yield
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth.decorators import permission_required
+from django.db import close_old_connections
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
@@ -97,13 +98,21 @@ def _study_context(state: StudyState) -> dict[str, object]:
     }
 
 
+def _look(user: Viewer, study_id: uuid.UUID) -> StudyState:
+    """The state now, without keeping a database connection for as long as the page stays open."""
+    try:
+        return study_state(user, study_id)
+    finally:
+        close_old_connections()
+
+
 async def _changes(user: Viewer, study_id: uuid.UUID) -> AsyncIterator[str]:
     """An event at each change until all has ended. After five minutes the browser is left to connect anew."""
     seen = ""
     until = time.monotonic() + _STREAM_SECONDS
     yield "retry: 2000\n\n"
     while time.monotonic() < until:
-        state = await sync_to_async(study_state)(user, study_id)
+        state = await sync_to_async(_look)(user, study_id)
         if state.fingerprint != seen:
             seen = state.fingerprint
             yield f"event: state\ndata: {json.dumps({'ended': state.ended})}\n\n"
