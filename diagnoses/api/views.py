@@ -3,6 +3,8 @@
 import uuid
 from typing import Any
 
+from django.conf import settings
+from django.core.exceptions import TooManyFilesSent
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
@@ -70,16 +72,18 @@ class StudiesView(APIView):
         """Send a study. 202 with one answer per file; 400 where no file is usable."""
         if not request.user.has_perm(MAY_SUBMIT):
             raise PermissionDenied("This account may not send studies. Ask your administrator for the clinician role.")
-        upload = StudyUploadSerializer(data=request.data)
-        upload.is_valid(raise_exception=True)
         try:
+            upload = StudyUploadSerializer(data=request.data)
+            upload.is_valid(raise_exception=True)
             submission = submit_study(
                 actor=audit.actor_of(request._request),
                 files=sent_files(upload.validated_data["files"]),
                 details=upload.details(),
             )
         except SubmissionError as error:
-            return Response({"id": None, "images": [], "detail": str(error)}, status.HTTP_400_BAD_REQUEST)
+            return _nothing_taken(str(error))
+        except TooManyFilesSent:
+            return _nothing_taken(f"More than {settings.CXR_MAX_FILES} files were sent. Send them in parts.")
         code = status.HTTP_202_ACCEPTED if submission.study else status.HTTP_400_BAD_REQUEST
         return Response(submission_data(submission), code)
 
@@ -134,6 +138,10 @@ class HeatmapView(APIView):
         job = visible_job_with_result(request.user, job_id)
         audit.record(AuditAction.HEATMAP_VIEWED, audit.actor_of(request._request), job)
         return heatmap_response(job, request.query_params.get("palette", Palette.JET))
+
+
+def _nothing_taken(detail: str) -> Response:
+    return Response({"id": None, "images": [], "detail": detail}, status.HTTP_400_BAD_REQUEST)
 
 
 def _data(state: StudyState, request: Request) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from io import BytesIO
 
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from diagnoses.imaging import dicom
 from diagnoses.imaging.errors import ImageError, ImageFault
@@ -17,6 +17,8 @@ MAX_PIXELS = 40_000_000
 
 _JPEG_END = b"\xff\xd9"
 _JPEG_SCAN_START = b"\xff\xda"
+_FIRST_TURNED = 5
+"""EXIF orientations from here on are turned by a quarter, as the decoder turns them."""
 
 # Pillow's own bound only warns; ours, checked from the header right after opening, refuses.
 Image.MAX_IMAGE_PIXELS = None
@@ -73,6 +75,8 @@ def _picture_size(data: bytes, kind: FileKind) -> tuple[int, int]:
         with Image.open(BytesIO(data), formats=["PNG" if kind is FileKind.PNG else "JPEG"]) as picture:
             size, frames = picture.size, getattr(picture, "n_frames", 1)
             if size[0] * size[1] <= MAX_PIXELS:
+                is_turned = picture.getexif().get(ExifTags.Base.Orientation, 1) >= _FIRST_TURNED
+                size = (size[1], size[0]) if is_turned else size
                 picture.verify()
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise _damaged() from error

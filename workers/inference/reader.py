@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -58,7 +59,7 @@ class Reader:
             )
         check_files(folder, self.card)
         self._engine = load_engine(folder, self.card, engine)
-        self._decoders = ThreadPoolExecutor(thread_name_prefix="decode")
+        self._decoders = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode")
         self._warm()
 
     @property
