@@ -31,7 +31,8 @@ def drain(runtime: Runtime) -> int:
     while claims := job_services.claim_jobs(
         worker_name=runtime.worker_name, model_version=runtime.model_version, limit=settings.CXR_BATCH_SIZE
     ):
-        read_batch(runtime, claims)
+        with runtime.holding(claims):
+            read_batch(runtime, claims)
         taken += len(claims)
         if time.monotonic() > until:
             job_services.ring_for_the_rest()

@@ -5,6 +5,8 @@ import os
 import secrets
 import socket
 import threading
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from functools import cache
 
 from django.conf import settings
@@ -12,6 +14,7 @@ from django.db import DatabaseError, close_old_connections, connection
 
 from diagnoses.services import jobs as job_services
 from diagnoses.services import registry
+from diagnoses.services.jobs import Claim
 from workers.inference.reader import Reader
 
 _log = logging.getLogger(__name__)
@@ -25,12 +28,22 @@ class Runtime:
         self.worker_name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self.reader = Reader(settings.CXR_MODELS_DIR / settings.CXR_MODEL, settings.CXR_ENGINE)
         self.model_version = registry.register_model_version(card=self.reader.card.model_dump(mode="json"))
+        self._held: Collection[Claim] = ()
         self._stopped = threading.Event()
         self._presence = threading.Thread(target=self._stay_present, name="presence", daemon=True)
 
     def start(self) -> None:
         """Begin to report."""
         self._presence.start()
+
+    @contextmanager
+    def holding(self, claims: Collection[Claim]) -> Iterator[None]:
+        """Keep the leases of these claims alive for as long as they are worked on, and not a moment longer."""
+        self._held = claims
+        try:
+            yield
+        finally:
+            self._held = ()
 
     def stop(self) -> None:
         """Stop reporting and take the worker off the list."""
@@ -49,7 +62,7 @@ class Runtime:
         try:
             close_old_connections()
             registry.report_worker(name=self.worker_name, model_version=self.model_version, engine=self.reader.engine)
-            job_services.extend_leases(worker_name=self.worker_name)
+            job_services.extend_leases(worker_name=self.worker_name, claims=self._held)
         except DatabaseError as error:
             # The database is away: the leases run out and others take over, which is what they are for.
             _log.warning("The worker could not report: %s", error)

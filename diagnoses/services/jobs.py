@@ -1,6 +1,7 @@
 """What workers, the scheduler and administrators do with jobs. Every write is fenced by the claim's token."""
 
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -85,9 +86,13 @@ def read_file(claim: Claim) -> bytes:
     return storage.read(claim.stored_name)
 
 
-def extend_leases(*, worker_name: str) -> None:
-    """Say that the worker still works on what it holds."""
-    Job.objects.filter(worker_name=worker_name, status=JobStatus.RUNNING).update(lease_until=_lease_end())
+def extend_leases(*, worker_name: str, claims: Collection[Claim]) -> None:
+    """Say that the worker still works on these.
+
+    Only on these: a job that it dropped over an error must not be kept from others by its being alive.
+    """
+    held = Job.objects.filter(pk__in=[claim.job_id for claim in claims])
+    held.filter(worker_name=worker_name, status=JobStatus.RUNNING).update(lease_until=_lease_end())
 
 
 def complete_job(*, claim: Claim, outcome: Outcome) -> bool:
