@@ -24,18 +24,28 @@ def decode(data: bytes) -> Radiograph:
     if kind is None:
         raise ImageError(ImageFault.UNSUPPORTED_TYPE, "This is no PNG, JPEG or DICOM file.")
     if kind is FileKind.DICOM:
-        return Radiograph(dicom.grey_levels(dicom.read_header(data)))
-    return Radiograph(_decode_picture(data))
+        return Radiograph(dicom.grey_levels(data))
+    return Radiograph(_decode_picture(data, kind))
 
 
-def _decode_picture(data: bytes) -> NDArray[np.uint8]:
-    # ANYDEPTH keeps the 16 bits of a 16-bit PNG; without IMREAD_COLOR the result is grey.
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)
+def _decode_picture(data: bytes, kind: FileKind) -> NDArray[np.uint8]:
+    # ANYDEPTH keeps the 16 bits of a 16-bit PNG. A JPEG is turned as its EXIF says, as every viewer does; a PNG is not.
+    flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH
+    if kind is FileKind.PNG:
+        flags |= cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:
+        raise _damaged() from error
     if pixels is None:
-        raise ImageError(ImageFault.DAMAGED, "This picture is damaged. Export it again from its source and resend it.")
+        raise _damaged()
     if pixels.dtype == np.uint16:
         return _stretch(pixels)
     return np.asarray(pixels, np.uint8)
+
+
+def _damaged() -> ImageError:
+    return ImageError(ImageFault.DAMAGED, "This picture is damaged. Export it again from its source and resend it.")
 
 
 def _stretch(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:

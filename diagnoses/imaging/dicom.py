@@ -1,32 +1,30 @@
 """DICOM: what is taken in, and how its stored values become grey levels."""
 
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread, uid
 from pydicom.filereader import read_dataset, read_preamble
-from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
+from pydicom.pixels import pixel_array
+from pydicom.pixels.processing import apply_modality_lut
 
+from diagnoses.imaging import isolated, voi
 from diagnoses.imaging.errors import ImageError, ImageFault
 
 _MODALITIES = {"CR": "computed radiography", "DX": "digital radiography"}
 _PHOTOMETRIC_INTERPRETATIONS = {"MONOCHROME1", "MONOCHROME2"}
 _UNCOMPRESSED = {uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian}
-_COMPRESSED = {
-    uid.JPEGBaseline8Bit,
-    uid.JPEGExtended12Bit,
-    uid.JPEGLossless,
-    uid.JPEGLosslessSV1,
-    uid.JPEGLSLossless,
-    uid.JPEGLSNearLossless,
-    uid.JPEG2000Lossless,
-    uid.JPEG2000,
-    uid.RLELossless,
+_PLUGINS = {
+    uid.JPEGBaseline8Bit: "pillow",
+    uid.JPEG2000Lossless: "pylibjpeg",
+    uid.JPEG2000: "pylibjpeg",
+    uid.RLELossless: "pydicom",
 }
+_ISOLATED = {uid.JPEGLossless, uid.JPEGLosslessSV1, uid.JPEGLSLossless, uid.JPEGLSNearLossless}
+"""Only GDCM decodes these, and damaged data makes it end its process."""
 _BITS_ALLOCATED = {8, 16}
-_TAIL_PERCENT = 0.1
-"""Share of the darkest and of the brightest pixels that may clip where the file names no window."""
 
 
 def read_header(data: bytes) -> Dataset:
@@ -39,7 +37,7 @@ def read_header(data: bytes) -> Dataset:
         syntax = _transfer_syntax(data)
     except Exception as error:  # a damaged file breaks pydicom's parser in many ways
         raise _damaged() from error
-    if syntax not in _UNCOMPRESSED | _COMPRESSED:
+    if syntax not in _UNCOMPRESSED | _ISOLATED | _PLUGINS.keys():
         raise ImageError(
             ImageFault.UNSUPPORTED_ENCODING,
             f"The DICOM transfer syntax {syntax.name} is not taken. Export it uncompressed, or as JPEG lossless, "
@@ -56,22 +54,29 @@ def read_header(data: bytes) -> Dataset:
     return dataset
 
 
-def grey_levels(dataset: Dataset) -> NDArray[np.uint8]:
-    """Decode to grey levels 0 (black) to 255 (white), shape (rows, columns), bone bright.
+def grey_levels(data: bytes) -> NDArray[np.uint8]:
+    """Decode a DICOM file to grey levels 0 (black) to 255 (white), shape (rows, columns), bone bright.
 
     Modality LUT, then the first VOI LUT or window; a file that names none is stretched over its own range. A
-    MONOCHROME1 picture is inverted, which pydicom leaves to its caller.
+    MONOCHROME1 picture is inverted, which pydicom leaves to its caller. Raises ImageError.
     """
+    dataset = read_header(data)
     try:
-        stored = dataset.pixel_array
-        levels = apply_voi_lut(apply_modality_lut(stored, dataset), dataset, index=0).astype(np.float32)
+        values = apply_modality_lut(_stored_values(dataset, data), dataset).astype(np.float32)
+        grey = voi.to_grey(values, dataset)
     except Exception as error:  # each decoder plugin has errors of its own
         raise _damaged() from error
-    tail = 0.0 if _names_window(dataset) else _TAIL_PERCENT
-    low, high = np.percentile(levels, (tail, 100.0 - tail)) if tail else (levels.min(), levels.max())
-    scale = 255.0 / (high - low) if high > low else 0.0
-    grey = np.asarray(np.clip((levels - low) * scale + 0.5, 0, 255), np.uint8)
     return 255 - grey if dataset.PhotometricInterpretation == "MONOCHROME1" else grey
+
+
+def _stored_values(dataset: Dataset, data: bytes) -> NDArray[Any]:
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if syntax in _ISOLATED:
+        return isolated.stored_values(data)
+    if syntax in _UNCOMPRESSED:
+        return dataset.pixel_array
+    # Named, so that a decoder that gives up is not followed by one that takes the process down.
+    return pixel_array(dataset, decoding_plugin=_PLUGINS[syntax])
 
 
 def _transfer_syntax(data: bytes) -> uid.UID:
@@ -114,10 +119,6 @@ def _check_pixels_are_there(dataset: Dataset, syntax: uid.UID) -> None:
     expected = dataset.Rows * dataset.Columns * dataset.BitsAllocated // 8
     if not dataset.PixelData or (syntax in _UNCOMPRESSED and len(dataset.PixelData) < expected):
         raise _damaged()
-
-
-def _names_window(dataset: Dataset) -> bool:
-    return "VOILUTSequence" in dataset or ("WindowCenter" in dataset and "WindowWidth" in dataset)
 
 
 def _damaged() -> ImageError:

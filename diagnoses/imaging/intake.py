@@ -72,11 +72,9 @@ def _dicom_size(data: bytes) -> tuple[int, int]:
 
 def _picture_size(data: bytes, kind: FileKind) -> tuple[int, int]:
     try:
-        with Image.open(BytesIO(data), formats=["PNG" if kind is FileKind.PNG else "JPEG"]) as picture:
-            size, frames = picture.size, getattr(picture, "n_frames", 1)
-            if size[0] * size[1] <= MAX_PIXELS:
-                is_turned = picture.getexif().get(ExifTags.Base.Orientation, 1) >= _FIRST_TURNED
-                size = (size[1], size[0]) if is_turned else size
+        size, frames = _picture_header(data, kind)
+        if kind is FileKind.PNG and size[0] * size[1] <= MAX_PIXELS:
+            with _opened(data, kind) as picture:
                 picture.verify()
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise _damaged() from error
@@ -87,6 +85,20 @@ def _picture_size(data: bytes, kind: FileKind) -> tuple[int, int]:
     if kind is FileKind.PNG and frames != 1:
         raise ImageError(ImageFault.SEVERAL_FRAMES, "This PNG is animated. Send each radiograph as its own file.")
     return size
+
+
+def _picture_header(data: bytes, kind: FileKind) -> tuple[tuple[int, int], int]:
+    """Width and height, turned as the decoder turns them, and the number of frames."""
+    with _opened(data, kind) as picture:
+        width, height = picture.size
+        # Only of a JPEG: to look for it, Pillow would decode all of a PNG.
+        exif = picture.getexif() if kind is FileKind.JPEG else {}
+        is_turned = exif.get(ExifTags.Base.Orientation, 1) >= _FIRST_TURNED
+        return (height, width) if is_turned else (width, height), getattr(picture, "n_frames", 1)
+
+
+def _opened(data: bytes, kind: FileKind) -> Image.Image:
+    return Image.open(BytesIO(data), formats=["PNG" if kind is FileKind.PNG else "JPEG"])
 
 
 def _check_size(width: int, height: int) -> None:

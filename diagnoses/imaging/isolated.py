@@ -1,0 +1,49 @@
+"""Decoding in a process of its own, for a decoder that ends its process over damaged data.
+
+GDCM throws C++ exceptions that no Python code can catch. `python -m diagnoses.imaging.isolated` reads a DICOM file from
+its standard input and writes the stored values as an .npy file to its standard output.
+"""
+
+import resource
+import subprocess
+import sys
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import dcmread
+from pydicom.pixels import pixel_array
+
+_SECONDS = 60
+_MEMORY_BYTES = 4 * 1024**3
+_ROOT = Path(__file__).parent.parent.parent
+
+
+class DecoderError(Exception):
+    """The decoder gave up, or its process died."""
+
+
+def stored_values(data: bytes) -> NDArray[Any]:
+    """The stored values of a DICOM file, shape (rows, columns). Raises DecoderError."""
+    command = [sys.executable, "-m", "diagnoses.imaging.isolated"]
+    try:
+        done = subprocess.run(command, input=data, capture_output=True, cwd=_ROOT, timeout=_SECONDS, check=True)
+        values: NDArray[Any] = np.load(BytesIO(done.stdout), allow_pickle=False)
+    except (subprocess.SubprocessError, OSError, ValueError, EOFError) as error:
+        raise DecoderError("the file could not be decoded") from error
+    return values
+
+
+def main() -> None:
+    """Decode within limits of time and memory."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+    dataset = dcmread(BytesIO(sys.stdin.buffer.read()))
+    np.save(sys.stdout.buffer, pixel_array(dataset, decoding_plugin="gdcm"))
+
+
+if __name__ == "__main__":
+    main()
