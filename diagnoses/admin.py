@@ -177,7 +177,16 @@ class AuditedGroupAdmin(_Audited, GroupAdmin):
 
 
 class AuditedTokenAdmin(_Audited, TokenAdmin):
-    """API tokens."""
+    """API tokens. Only a superuser makes or sees one in a superuser's name."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        tokens = super().get_queryset(request)
+        return tokens if _is_superuser(request) else tokens.filter(user__is_superuser=False)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
+        if not _is_superuser(request):
+            options["queryset"] = User.objects.filter(is_superuser=False)
+        return super().formfield_for_foreignkey(db_field, request, **options)
 
 
 def _is_superuser(request: HttpRequest) -> bool:

@@ -41,7 +41,11 @@ def write(name: str, data: bytes) -> None:
     except OSError:
         unfinished.unlink(missing_ok=True)
         raise
-    _sync_folder(target.parent)
+    try:
+        _sync_folder(target.parent)
+    except OSError:
+        target.unlink()
+        raise
 
 
 def read(name: str) -> bytes:

@@ -7,11 +7,13 @@ from django.conf import settings
 from django.core.exceptions import TooManyFilesSent
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
-from rest_framework.exceptions import PermissionDenied, ValidationError
-from rest_framework.pagination import CursorPagination
+from rest_framework.exceptions import NotFound, PermissionDenied, ValidationError
+from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.parsers import FormParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -31,7 +33,7 @@ from diagnoses.models import Study
 from diagnoses.models.audit import AuditAction
 from diagnoses.models.job import Label
 from diagnoses.roles import MAY_SUBMIT
-from diagnoses.selectors.history import find_studies
+from diagnoses.selectors.history import find_studies, read_instant
 from diagnoses.selectors.studies import StudyState, images_visible_to, state_of, study_state, with_files
 from diagnoses.services.submission import SubmissionError, submit_study
 from diagnoses.states import JobStatus
@@ -45,6 +47,16 @@ class StudyPagination(CursorPagination):
     page_size = 25
     ordering = ("-created_at", "-id")
 
+    def decode_cursor(self, request: Request) -> Cursor | None:
+        """Refuse a cursor that holds no instant, which the base class would hand on to the database."""
+        cursor = super().decode_cursor(request)
+        if cursor and cursor.position:
+            try:
+                read_instant(cursor.position)
+            except ValueError as error:
+                raise NotFound(self.invalid_cursor_message) from error
+        return cursor
+
 
 _FILTERS = [
     OpenApiParameter("search", str, description="In file name, patient id, accession number and clinical note."),
@@ -57,7 +69,12 @@ _FILTERS = [
 ]
 
 
-class StudiesView(APIView):
+@method_decorator(never_cache, name="dispatch")
+class _PrivateView(APIView):
+    """Answers hold patients' data: nothing on the way may keep them."""
+
+
+class StudiesView(_PrivateView):
     """The collection of studies."""
 
     parser_classes = [MultiPartParser, FormParser]
@@ -100,7 +117,7 @@ class StudiesView(APIView):
         return paginator.get_paginated_response([_data(state_of(study), request) for study in page])
 
 
-class StudyView(APIView):
+class StudyView(_PrivateView):
     """One study."""
 
     @extend_schema(operation_id="studies_retrieve", responses=StudySerializer)
@@ -114,7 +131,7 @@ class StudyView(APIView):
         return Response(_data(state, request))
 
 
-class PictureView(APIView):
+class PictureView(_PrivateView):
     """One image, as a picture."""
 
     @extend_schema(operation_id="images_picture", responses={(200, "image/jpeg"): OpenApiTypes.BINARY})
@@ -125,7 +142,7 @@ class PictureView(APIView):
         return picture_response(image)
 
 
-class HeatmapView(APIView):
+class HeatmapView(_PrivateView):
     """The heatmap of one reading."""
 
     @extend_schema(

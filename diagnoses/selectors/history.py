@@ -100,7 +100,15 @@ def _make_cursor(job: Job) -> str:
 
 def _read_cursor(cursor: str) -> tuple[datetime, uuid.UUID]:
     try:
-        at, pk = base64.urlsafe_b64decode(cursor.encode()).decode().split()
-        return datetime.fromisoformat(at), uuid.UUID(pk)
+        written, pk = base64.urlsafe_b64decode(cursor.encode()).decode().split()
+        return read_instant(written), uuid.UUID(pk)
     except (ValueError, binascii.Error) as error:
         raise CursorError("This page's address is not valid. Start again from the first page.") from error
+
+
+def read_instant(text: str) -> datetime:
+    """A time with its zone, in ISO 8601. Raises ValueError for anything else."""
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is None:
+        raise ValueError("a time without a zone is no instant")
+    return instant

@@ -108,7 +108,7 @@ def complete_job(*, claim: Claim, outcome: Outcome) -> bool:
         for job in moved:
             _save_result(job, outcome, heatmap_name)
             _record_end(job)
-    if not moved:
+    if not moved and not Result.objects.filter(heatmap_name=heatmap_name).exists():
         storage.remove(heatmap_name)
     return bool(moved)
 
@@ -143,7 +143,7 @@ def retry_job(*, job: Job, actor: Actor, reason: str) -> bool:
         )
         if moved:
             audit.record(AuditAction.JOB_RETRIED, actor, job, reason=reason)
-            transaction.on_commit(queue.ring)
+            transaction.on_commit(queue.ring, robust=True)
     return bool(moved)
 
 
@@ -174,11 +174,13 @@ def reconcile() -> Reconciled:
             error_message=f"The worker stopped {settings.CXR_MAX_ATTEMPTS} times while it read this image. "
             "An administrator can look at the file and retry.",
         )
+        for job in abandoned:
+            _record_end(job)
         recovered = move_jobs(over, Move.RECOVER, by=SCHEDULER, detail=WORKER_LOST, rung_at=Now())
         unheard = Job.objects.filter(status=JobStatus.QUEUED, rung_at__lt=Now() - _RING_AGAIN_AFTER)
         rung = unheard.update(rung_at=Now())
         if rung or recovered:
-            transaction.on_commit(queue.ring)
+            transaction.on_commit(queue.ring, robust=True)
     return Reconciled(len(recovered), len(abandoned), rung)
 
 

@@ -81,20 +81,25 @@ def submit_study(*, actor: Actor, files: Sequence[SentFile], details: StudyDetai
     model_version = active_model_version()
     if model_version is None:
         raise SubmissionError("No model is registered on this site yet. Ask your administrator to register one.")
-    kept = [_keep(file) for file in files]
-    images = [item for item in kept if isinstance(item, Image)]
-    if not images:
-        return _refuse_all(actor, files, kept)
+    kept: list[Image | FileError] = []
     try:
+        kept.extend(map(_keep, files))
+        if not any(isinstance(item, Image) for item in kept):
+            return _refuse_all(actor, files, kept)
         with transaction.atomic():
             study = Study.objects.create(submitted_by=actor.user, **vars(details))
             submission = _commit(actor, study, files, kept, model_version)
-            transaction.on_commit(queue.ring)
+            transaction.on_commit(queue.ring, robust=True)
     except BaseException:
-        for image in images:
-            storage.remove(image.stored_name)
+        _remove(kept)
         raise
     return submission
+
+
+def _remove(kept: Iterable[Image | FileError]) -> None:
+    for item in kept:
+        if isinstance(item, Image):
+            storage.remove(item.stored_name)
 
 
 def _check_count(count: int) -> None:
