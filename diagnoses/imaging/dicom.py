@@ -16,14 +16,16 @@ from diagnoses.imaging.errors import ImageError, ImageFault
 _MODALITIES = {"CR": "computed radiography", "DX": "digital radiography"}
 _PHOTOMETRIC_INTERPRETATIONS = {"MONOCHROME1", "MONOCHROME2"}
 _UNCOMPRESSED = {uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian}
-_PLUGINS = {
-    uid.JPEGBaseline8Bit: "pillow",
+_IN_PROCESS = {uid.JPEGBaseline8Bit: "pillow", uid.RLELossless: "pydicom"}
+_ISOLATED = {
+    uid.JPEGLossless: "gdcm",
+    uid.JPEGLosslessSV1: "gdcm",
+    uid.JPEGLSLossless: "gdcm",
+    uid.JPEGLSNearLossless: "gdcm",
     uid.JPEG2000Lossless: "pylibjpeg",
     uid.JPEG2000: "pylibjpeg",
-    uid.RLELossless: "pydicom",
 }
-_ISOLATED = {uid.JPEGLossless, uid.JPEGLosslessSV1, uid.JPEGLSLossless, uid.JPEGLSNearLossless}
-"""Only GDCM decodes these, and damaged data makes it end its process."""
+"""Damaged data makes these decoders end their process, or take all of its memory."""
 _BITS_ALLOCATED = {8, 16}
 
 
@@ -37,7 +39,7 @@ def read_header(data: bytes) -> Dataset:
         syntax = _transfer_syntax(data)
     except Exception as error:  # a damaged file breaks pydicom's parser in many ways
         raise _damaged() from error
-    if syntax not in _UNCOMPRESSED | _ISOLATED | _PLUGINS.keys():
+    if syntax not in _UNCOMPRESSED | _IN_PROCESS.keys() | _ISOLATED.keys():
         raise ImageError(
             ImageFault.UNSUPPORTED_ENCODING,
             f"The DICOM transfer syntax {syntax.name} is not taken. Export it uncompressed, or as JPEG lossless, "
@@ -72,11 +74,11 @@ def grey_levels(data: bytes) -> NDArray[np.uint8]:
 def _stored_values(dataset: Dataset, data: bytes) -> NDArray[Any]:
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax in _ISOLATED:
-        return isolated.stored_values(data)
+        return isolated.stored_values(data, _ISOLATED[syntax])
     if syntax in _UNCOMPRESSED:
         return dataset.pixel_array
     # Named, so that a decoder that gives up is not followed by one that takes the process down.
-    return pixel_array(dataset, decoding_plugin=_PLUGINS[syntax])
+    return pixel_array(dataset, decoding_plugin=_IN_PROCESS[syntax])
 
 
 def _transfer_syntax(data: bytes) -> uid.UID:

@@ -1,7 +1,8 @@
-"""Decoding in a process of its own, for a decoder that ends its process over damaged data.
+"""Decoding in a process of its own, for decoders that damaged data makes end their process or take all memory.
 
-GDCM throws C++ exceptions that no Python code can catch. `python -m diagnoses.imaging.isolated` reads a DICOM file from
-its standard input and writes the stored values as an .npy file to its standard output.
+GDCM throws C++ exceptions that no Python code can catch; OpenJPEG believes the sizes that a file declares.
+`python -m diagnoses.imaging.isolated PLUGIN` reads a DICOM file from its standard input and writes the stored values as
+an .npy file to its standard output.
 """
 
 import resource
@@ -17,7 +18,7 @@ from pydicom import dcmread
 from pydicom.pixels import pixel_array
 
 _SECONDS = 60
-_MEMORY_BYTES = 4 * 1024**3
+_MEMORY_BYTES = 2 * 1024**3
 _ROOT = Path(__file__).parent.parent.parent
 
 
@@ -25,9 +26,12 @@ class DecoderError(Exception):
     """The decoder gave up, or its process died."""
 
 
-def stored_values(data: bytes) -> NDArray[Any]:
-    """The stored values of a DICOM file, shape (rows, columns). Raises DecoderError."""
-    command = [sys.executable, "-m", "diagnoses.imaging.isolated"]
+def stored_values(data: bytes, plugin: str) -> NDArray[Any]:
+    """The stored values of a DICOM file by one of pydicom's decoding plugins, shape (rows, columns).
+
+    Raises DecoderError.
+    """
+    command = [sys.executable, "-m", "diagnoses.imaging.isolated", plugin]
     try:
         done = subprocess.run(command, input=data, capture_output=True, cwd=_ROOT, timeout=_SECONDS, check=True)
         values: NDArray[Any] = np.load(BytesIO(done.stdout), allow_pickle=False)
@@ -36,14 +40,14 @@ def stored_values(data: bytes) -> NDArray[Any]:
     return values
 
 
-def main() -> None:
+def main(plugin: str) -> None:
     """Decode within limits of time and memory."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
     dataset = dcmread(BytesIO(sys.stdin.buffer.read()))
-    np.save(sys.stdout.buffer, pixel_array(dataset, decoding_plugin="gdcm"))
+    np.save(sys.stdout.buffer, pixel_array(dataset, decoding_plugin=plugin))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])
