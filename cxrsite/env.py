@@ -5,10 +5,14 @@ and from the file that a running single-machine site leaves for the terminal bes
 """
 
 import os
+import re
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -26,17 +30,58 @@ class Engine(StrEnum):
     TENSORFLOW = "tensorflow"
 
 
+def words_of(text: str) -> list[str]:
+    """The parts of a list that is written with commas, with or without spaces."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _check_database_url(url: SecretStr) -> SecretStr:
+    value = url.get_secret_value()
+    if not re.match(r"postgres(ql)?://.+", value) or "#" in value:
+        raise ValueError("this is no address of a PostgreSQL database, with its special characters percent-encoded")
+    _check_port(value)
+    return url
+
+
+def _check_redis_url(url: SecretStr) -> SecretStr:
+    if not re.match(r"(rediss?|redis\+socket)://.+", url.get_secret_value()):
+        raise ValueError("this is no address of a Redis server: redis, rediss or redis+socket")
+    _check_port(url.get_secret_value())
+    return url
+
+
+def _check_port(url: str) -> None:
+    try:
+        _ = urlsplit(url).port
+    except ValueError:
+        # Not the error's own words, which quote the address and with it a password.
+        raise ValueError("its port is no number, or a special character in it is not percent-encoded") from None
+
+
+def _check_origins(text: str) -> str:
+    for origin in words_of(text):
+        if not re.fullmatch(r"https?://[^/]+", origin):
+            raise ValueError(f"{origin} must be like https://reader.hospital.example")
+    return text
+
+
+def _check_time_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError(f"{name} is no time zone; give one like Asia/Ho_Chi_Minh")
+    return name
+
+
 class Environment(BaseSettings):
     """The settings that a site may choose. Only what is secret or names a server has no default."""
 
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
 
     secret_key: SecretStr = Field(alias="CXR_SECRET_KEY", min_length=50)
-    database_url: str = Field(alias="DATABASE_URL", pattern=r"^postgres(ql)?://.+")
-    redis_url: str = Field(alias="REDIS_URL", pattern=r"^(redis|rediss|redis\+socket)://.+")
+    database_url: Annotated[SecretStr, AfterValidator(_check_database_url)] = Field(alias="DATABASE_URL")
+    redis_url: Annotated[SecretStr, AfterValidator(_check_redis_url)] = Field(alias="REDIS_URL")
     debug: bool = Field(alias="CXR_DEBUG", default=False)
     allowed_hosts: str = Field(alias="CXR_ALLOWED_HOSTS", default="localhost,127.0.0.1,[::1]")
-    trusted_origins: str = Field(alias="CXR_TRUSTED_ORIGINS", default="")
+    trusted_origins: Annotated[str, AfterValidator(_check_origins)] = Field(alias="CXR_TRUSTED_ORIGINS", default="")
     https: bool = Field(alias="CXR_HTTPS", default=True)
     var_dir: Path = Field(alias="CXR_VAR_DIR", default=BASE_DIR / "var")
     models_dir: Path = Field(alias="CXR_MODELS_DIR", default=BASE_DIR / "workers" / "models")
@@ -47,7 +92,9 @@ class Environment(BaseSettings):
     max_attempts: int = Field(alias="CXR_MAX_ATTEMPTS", default=3, ge=1, le=20)
     max_file_mb: int = Field(alias="CXR_MAX_FILE_MB", default=64, ge=1, le=1024)
     max_files: int = Field(alias="CXR_MAX_FILES", default=200, ge=1, le=1000)
-    time_zone: str = Field(alias="CXR_TIME_ZONE", default="Asia/Ho_Chi_Minh")
+    time_zone: Annotated[str, AfterValidator(_check_time_zone)] = Field(
+        alias="CXR_TIME_ZONE", default="Asia/Ho_Chi_Minh"
+    )
     log_level: str = Field(alias="CXR_LOG_LEVEL", default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
 

@@ -2,14 +2,14 @@
 
 import dj_database_url
 
-from cxrsite.env import BASE_DIR, read_environment
+from cxrsite.env import BASE_DIR, read_environment, words_of
 
 ENV = read_environment()
 
 SECRET_KEY = ENV.secret_key.get_secret_value()
 DEBUG = ENV.debug
-ALLOWED_HOSTS = ENV.allowed_hosts.split(",")
-CSRF_TRUSTED_ORIGINS = [origin for origin in ENV.trusted_origins.split(",") if origin]
+ALLOWED_HOSTS = words_of(ENV.allowed_hosts)
+CSRF_TRUSTED_ORIGINS = words_of(ENV.trusted_origins)
 ROOT_URLCONF = "cxrsite.urls"
 ASGI_APPLICATION = "cxrsite.asgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -56,7 +56,7 @@ TEMPLATES = [
 ]
 
 # Truth. The timeouts keep a request from hanging on a server that is gone.
-_DATABASE = dj_database_url.parse(ENV.database_url, conn_max_age=0)
+_DATABASE = dj_database_url.parse(ENV.database_url.get_secret_value(), conn_max_age=0)
 DATABASES = {
     "default": {
         **_DATABASE,
@@ -69,7 +69,7 @@ DATABASES = {
 }
 
 # Doorbell. Messages are empty wake-up calls, so results are ignored and a lost message costs a delay.
-CELERY_BROKER_URL = ENV.redis_url
+CELERY_BROKER_URL = ENV.redis_url.get_secret_value()
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": 3,
     "socket_connect_timeout": 3,

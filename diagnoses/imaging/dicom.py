@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from pydicom import Dataset, dcmread, uid
+from pydicom.encaps import get_frame
 from pydicom.filereader import read_dataset, read_preamble
 from pydicom.pixels import pixel_array
 from pydicom.pixels.processing import apply_modality_lut
@@ -77,8 +79,17 @@ def _stored_values(dataset: Dataset, data: bytes) -> NDArray[Any]:
         return isolated.stored_values(data, _ISOLATED[syntax])
     if syntax in _UNCOMPRESSED:
         return dataset.pixel_array
+    _check_declared_size(dataset)
     # Named, so that a decoder that gives up is not followed by one that takes the process down.
     return pixel_array(dataset, decoding_plugin=_IN_PROCESS[syntax])
+
+
+def _check_declared_size(dataset: Dataset) -> None:
+    """Refuse a JPEG that declares another size than the file that wraps it: room would be made for its word."""
+    if dataset.file_meta.TransferSyntaxUID == uid.JPEGBaseline8Bit:
+        with Image.open(BytesIO(get_frame(dataset.PixelData, 0, number_of_frames=1)), formats=["JPEG"]) as frame:
+            if frame.size != (dataset.Columns, dataset.Rows):
+                raise ValueError(f"the frame declares {frame.size}")
 
 
 def _transfer_syntax(data: bytes) -> uid.UID:

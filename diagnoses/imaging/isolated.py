@@ -46,7 +46,10 @@ def main(plugin: str) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
     dataset = dcmread(BytesIO(sys.stdin.buffer.read()))
-    np.save(sys.stdout.buffer, pixel_array(dataset, decoding_plugin=plugin))
+    values = pixel_array(dataset, decoding_plugin=plugin)
+    if values.shape != (dataset.Rows, dataset.Columns):
+        raise DecoderError(f"the codestream holds {values.shape}")
+    np.save(sys.stdout.buffer, values)
 
 
 if __name__ == "__main__":

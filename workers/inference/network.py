@@ -13,6 +13,9 @@ from keras import ops
 from workers.inference.architectures import Architecture
 
 CLASSES = ("NORMAL", "BACTERIAL_PNEUMONIA", "VIRAL_PNEUMONIA")
+DROPOUT = "dropout"
+"""The name of the only layer that behaves at random while learning."""
+
 _BACKBONE = "backbone"
 _HEAD = "class_logits"
 
@@ -33,7 +36,7 @@ def build_classifier(
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.trainable = False
     pooled = keras.layers.GlobalAveragePooling2D()(_features(pixels, backbone))
-    pooled = keras.layers.Dropout(dropout)(pooled)
+    pooled = keras.layers.Dropout(dropout, name=DROPOUT)(pooled)
     logits = keras.layers.Dense(len(CLASSES), name=_HEAD, dtype="float32")(pooled)
     return keras.Model(pixels, logits)
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diagnoses.imaging.decode import decode
+from diagnoses.imaging.errors import ImageError
 from workers.inference.preprocess import GreyImage, preprocess
 
 _SUFFIXES = {".jpeg", ".jpg", ".png", ".dcm"}
@@ -83,13 +84,23 @@ def split(cases: Iterable[Case], seed: int) -> dict[Part, list[Case]]:
     return parts
 
 
+def check_parts(parts: dict[Part, list[Case]]) -> None:
+    """Raise DatasetError where a part of a split lacks one of the classes."""
+    for part, members in parts.items():
+        if {case.is_pneumonia for case in members} != {False, True}:
+            raise DatasetError(f"There are too few patients: the {part} part of the split lacks one of the classes.")
+
+
 def _part_of(patient: str, seed: int) -> Part:
     tenth = int.from_bytes(hashlib.sha256(f"{seed}:{patient}".encode()).digest()[:8], "big") % 10
     return {0: Part.HOLDOUT, 1: Part.VALIDATION}.get(tenth, Part.TRAIN)
 
 
 def load(cases: Sequence[Case], size: int) -> NDArray[np.uint8]:
-    """The pictures as the network takes them, shape (n, size, size), grey levels 0 to 255."""
+    """The pictures as the network takes them, shape (n, size, size), grey levels 0 to 255.
+
+    Raises DatasetError for one that cannot be read.
+    """
     pictures = np.empty((len(cases), size, size), np.uint8)
 
     def read(index: int) -> None:
@@ -101,4 +112,7 @@ def load(cases: Sequence[Case], size: int) -> NDArray[np.uint8]:
 
 
 def _read(path: Path, size: int) -> GreyImage:
-    return preprocess(decode(path.read_bytes()).pixels, size)
+    try:
+        return preprocess(decode(path.read_bytes()).pixels, size)
+    except ImageError as error:
+        raise DatasetError(f"{path}: {error.message}") from error

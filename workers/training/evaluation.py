@@ -9,7 +9,7 @@ from rich.progress import track
 
 from diagnoses.imaging.errors import ImageError
 from workers.inference.reader import Reader
-from workers.training.dataset import Case
+from workers.training.dataset import Case, DatasetError
 from workers.training.metrics import Figure, summarise
 
 _BATCH = 32
@@ -25,7 +25,10 @@ class Evaluation:
 
 
 def evaluate(reader: Reader, cases: Sequence[Case]) -> Evaluation:
-    """Read every case as a worker would. Pictures that cannot be read are named and left out of the figures."""
+    """Read every case as a worker would. Pictures that cannot be read are named and left out of the figures.
+
+    Raises DatasetError where none of a class can be read.
+    """
     read: list[tuple[Case, float]] = []
     unreadable: dict[Path, str] = {}
     for batch in track(list(_batches(cases)), description="Reading"):
@@ -34,6 +37,7 @@ def evaluate(reader: Reader, cases: Sequence[Case]) -> Evaluation:
                 unreadable[case.path] = answer.message
             else:
                 read.append((case, answer.probability))
+    _check_both_classes([case for case, _ in read])
     figures = summarise(
         np.array([case.is_pneumonia for case, _ in read]),
         np.array([probability for _, probability in read]),
@@ -52,6 +56,13 @@ def figures_json(evaluation: Evaluation, threshold: float) -> dict[str, object]:
         "intervals_95": {name: [figure.low, figure.high] for name, figure in evaluation.figures.items()},
         "unreadable": len(evaluation.unreadable),
     }
+
+
+def _check_both_classes(cases: Sequence[Case]) -> None:
+    found = {case.is_pneumonia for case in cases}
+    for is_pneumonia, name in ((False, "NORMAL"), (True, "PNEUMONIA")):
+        if is_pneumonia not in found:
+            raise DatasetError(f"No picture of {name}/ could be read, so there is nothing to measure.")
 
 
 def _batches(cases: Sequence[Case]) -> Iterator[Sequence[Case]]:

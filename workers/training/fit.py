@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.inference.architectures import Architecture
-from workers.inference.network import build_classifier
+from workers.inference.network import DROPOUT, build_classifier
 from workers.training.augmentation import augment
-from workers.training.dataset import Case, Target, load
+from workers.training.dataset import Case, DatasetError, Target, load
 
 _TARGET_SHARES = {Target.NORMAL: 0.5, Target.BACTERIAL: 0.25, Target.VIRAL: 0.25}
 CHECKPOINT_NAME = "checkpoint.keras"
@@ -33,14 +33,14 @@ class Recipe:
 
 
 class BalancedBatches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Batches with fixed shares of the classes; each is a function of seed, epoch and place, and of nothing else."""
+    """One epoch's batches, with fixed shares of the classes: functions of seed, epoch and place, and of nothing else."""
 
-    def __init__(self, pictures: NDArray[np.uint8], targets: NDArray[np.int64], recipe: Recipe, first_epoch: int):
+    def __init__(self, pictures: NDArray[np.uint8], targets: NDArray[np.int64], recipe: Recipe, epoch: int):
         super().__init__(workers=2, use_multiprocessing=False, max_queue_size=8)
         self._pictures = pictures
         self._members = {target: np.flatnonzero(targets == target) for target in Target}
         self._recipe = recipe
-        self._epoch = first_epoch
+        self._epoch = epoch
 
     def __len__(self) -> int:
         return steps_per_epoch(len(self._pictures), self._recipe.batch_size)
@@ -51,9 +51,6 @@ class BalancedBatches(keras.utils.PyDataset):  # type: ignore[misc]
         chosen = [int(rng.choice(self._members[Target(target)])) for target in targets]
         pictures = np.stack([augment(self._pictures[index], rng) for index in chosen])
         return pictures[..., None].astype(np.float32), np.eye(len(Target), dtype=np.float32)[targets]
-
-    def on_epoch_end(self) -> None:
-        self._epoch += 1
 
 
 class _Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
@@ -85,10 +82,12 @@ def fit(
 ) -> keras.Model:
     """Train on `cases` and give back the classifier. With `resume`, go on from the last whole epoch in `out`.
 
-    A pneumonia whose kind is not known is left out: the network learns the two kinds apart.
+    A pneumonia whose kind is not known is left out: the network learns the two kinds apart. Raises DatasetError
+    where one of them is missing, or a picture cannot be read.
     """
     keras.utils.set_random_seed(recipe.seed)
     known = [case for case in cases if case.subtype is not None]
+    _check_kinds(known)
     pictures = load(known, architecture.input_size)
     targets = np.array([case.subtype for case in known], np.int64)
     checkpoint = out / CHECKPOINT_NAME
@@ -98,16 +97,28 @@ def fit(
     else:
         classifier = build_classifier(architecture, backbone_weights)
         _compile(classifier, recipe, steps)
-    first_epoch = int(classifier.optimizer.iterations) // steps
-    batches = BalancedBatches(pictures, targets, recipe, first_epoch)
-    classifier.fit(
-        batches,
-        epochs=recipe.epochs,
-        initial_epoch=first_epoch,
-        callbacks=[_Checkpoint(checkpoint)],
-        verbose=_verbosity(),
-    )
+    for epoch in range(int(classifier.optimizer.iterations) // steps, recipe.epochs):
+        # A checkpoint does not keep the state of the dice: so each epoch throws its own.
+        classifier.get_layer(DROPOUT).seed_generator.state.assign([recipe.seed, epoch])
+        classifier.fit(
+            BalancedBatches(pictures, targets, recipe, epoch),
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+            shuffle=False,  # the batches are random already, and in an order that a resumed run repeats
+            callbacks=[_Checkpoint(checkpoint)],
+            verbose=_verbosity(),
+        )
     return classifier
+
+
+def _check_kinds(cases: Sequence[Case]) -> None:
+    found = {case.subtype for case in cases}
+    missing = [target.name.lower() for target in Target if target not in found]
+    if missing:
+        raise DatasetError(
+            f"Of {' and '.join(missing)} there are no pictures. Names in PNEUMONIA/ must tell the kind: "
+            "personN_bacteria_M or personN_virus_M."
+        )
 
 
 def _verbosity() -> int:

@@ -13,7 +13,7 @@ from workers.inference.architectures import Architecture
 from workers.inference.card import Card
 from workers.inference.network import CLASSES, build_reader
 from workers.inference.preprocess import PREPROCESSING_VERSION
-from workers.training.dataset import Case, Part, find_cases, load, split
+from workers.training.dataset import Case, Part, check_parts, find_cases, load, split
 from workers.training.fit import Recipe, fit
 from workers.training.metrics import Figure, choose_threshold, fit_temperature, summarise, to_probabilities
 from workers.training.package import package
@@ -67,6 +67,7 @@ def train(
     """
     out.mkdir(parents=True, exist_ok=True)
     parts = split(find_cases(data), recipe.seed)
+    check_parts(parts)
     classifier = fit(parts[Part.TRAIN], architecture, recipe, out, backbone_weights, resume=resume)
     reader = build_reader(classifier)
     validation = _score(reader, parts[Part.VALIDATION], architecture.input_size)

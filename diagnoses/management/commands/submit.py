@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from diagnoses import audit
 from diagnoses.api.serializers import study_data, submission_data
@@ -138,7 +139,7 @@ def _table(state: StudyState) -> Table:
     for image in state.images:
         result = image.result
         table.add_row(
-            image.filename,
+            Text(image.filename),  # as it is: brackets in a plain string would be taken for markup
             image.status.value,
             result.get_label_display() if result else "",
             f"{result.probability:.1%}" if result else "",

@@ -35,9 +35,9 @@ class Command(BaseCommand):
             reader = Reader(settings.CXR_MODELS_DIR / (options["model"] or settings.CXR_MODEL), settings.CXR_ENGINE)
             if options["part"]:
                 cases = split(cases, reader.card.training["split"]["seed"])[Part(options["part"])]
+            evaluation = evaluate(reader, cases)
         except (DatasetError, ModelError) as error:
             raise CommandError(str(error)) from error
-        evaluation = evaluate(reader, cases)
         self.stdout.write(f"{reader.card.name} {reader.card.version} on {len(cases)} pictures, {reader.engine}")
         for name, figure in evaluation.figures.items():
             self.stdout.write(f"{name:12} {_in_words(figure)}")
