@@ -33,7 +33,7 @@ class Recipe:
 
 
 class BalancedBatches(keras.utils.PyDataset):  # type: ignore[misc]
-    """One epoch's batches, with fixed shares of the classes: functions of seed, epoch and place, and of nothing else."""
+    """One epoch's batches, with fixed shares of the classes: functions of seed, epoch and place alone."""
 
     def __init__(self, pictures: NDArray[np.uint8], targets: NDArray[np.int64], recipe: Recipe, epoch: int):
         super().__init__(workers=2, use_multiprocessing=False, max_queue_size=8)
