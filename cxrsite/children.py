@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from cxrsite.lifeline import end_with_parent
+
 _TOO_MANY_DEATHS = 5
 _WITHIN_SECONDS = 60.0
 _STOP_SECONDS = 20.0
@@ -63,7 +65,12 @@ class Child:
         # A session of its own: Ctrl-C reaches the site alone, which then stops everything in order.
         with self.log.open("ab") as log:
             return subprocess.Popen(
-                self._command, env=self._environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+                self._command,
+                env=self._environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=end_with_parent,  # noqa: PLW1509 - no other thread runs when it starts
             )
 
     def _kill_what_it_left(self) -> None:

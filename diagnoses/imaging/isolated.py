@@ -5,6 +5,7 @@ GDCM throws C++ exceptions that no Python code can catch; OpenJPEG believes the 
 an .npy file to its standard output.
 """
 
+import os
 import resource
 import subprocess
 import sys
@@ -15,10 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import dcmread
-from pydicom.pixels import pixel_array
+from pydicom.pixels.utils import pixel_array
 
 _SECONDS = 60
 _MEMORY_BYTES = 2 * 1024**3
+_ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+"""Each thread of the linear algebra that comes along sets memory aside, and would use up the limit for nothing."""
+
 _ROOT = Path(__file__).parent.parent.parent
 
 
@@ -33,7 +37,9 @@ def stored_values(data: bytes, plugin: str) -> NDArray[Any]:
     """
     command = [sys.executable, "-m", "diagnoses.imaging.isolated", plugin]
     try:
-        done = subprocess.run(command, input=data, capture_output=True, cwd=_ROOT, timeout=_SECONDS, check=True)
+        done = subprocess.run(
+            command, input=data, capture_output=True, cwd=_ROOT, env=_ENVIRONMENT, timeout=_SECONDS, check=True
+        )
         values: NDArray[Any] = np.load(BytesIO(done.stdout), allow_pickle=False)
     except (subprocess.SubprocessError, OSError, ValueError, EOFError) as error:
         raise DecoderError("the file could not be decoded") from error

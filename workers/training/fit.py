@@ -99,7 +99,7 @@ def fit(
         _compile(classifier, recipe, steps)
     for epoch in range(int(classifier.optimizer.iterations) // steps, recipe.epochs):
         # A checkpoint does not keep the state of the dice: so each epoch throws its own.
-        classifier.get_layer(DROPOUT).seed_generator.state.assign([recipe.seed, epoch])
+        classifier.get_layer(DROPOUT).seed_generator.state.assign([recipe.seed, epoch * steps])
         classifier.fit(
             BalancedBatches(pictures, targets, recipe, epoch),
             initial_epoch=epoch,

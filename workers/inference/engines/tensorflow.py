@@ -25,6 +25,8 @@ class TensorFlowEngine:
             classifier.load_weights(folder / WEIGHTS_NAME)
         except (OSError, ValueError) as error:
             raise ModelError(f"TensorFlow cannot load {folder / WEIGHTS_NAME}: {error}") from error
+        # With it a GPU rounds to ten bits, and answers otherwise than a processor.
+        tf.config.experimental.enable_tensor_float_32_execution(False)
         reader = build_reader(classifier)
         shape = tf.TensorSpec((None, card.input_size, card.input_size, 1), tf.float32)
         self._graph = tf.function(lambda pixels: reader(pixels, training=False), input_signature=[shape])

@@ -1,0 +1,57 @@
+"""What a clinician does on the pages."""
+
+import os
+import re
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from playwright.sync_api import FilePayload, Page, expect
+
+from tests.integration.site import Site
+
+STUDY = re.compile(r"/studies/[0-9a-f-]{36}/$")
+ALL_ANSWERED = "Every file has its answer."
+
+
+class Account(NamedTuple):
+    """A name and a password."""
+
+    name: str
+    password: str
+
+
+def sign_in(page: Page, account: Account, path: str = "/sign-in/") -> None:
+    page.goto(path)
+    page.get_by_label("User name").fill(account.name)
+    page.get_by_label("Password").fill(account.password)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("button", name=f"Sign out {account.name}")).to_be_visible()
+
+
+def choose(page: Page, files: Sequence[tuple[str, bytes]]) -> None:
+    """Choose files on the send page."""
+    payloads = [FilePayload(name=name, mimeType="application/octet-stream", buffer=data) for name, data in files]
+    page.get_by_label("Frontal chest radiographs").set_input_files(payloads)
+
+
+def send(page: Page, files: Sequence[tuple[str, bytes]], details: Mapping[str, str] | None = None) -> None:
+    """Send files as a study, its details by their labels on the page, and be on the study's page."""
+    page.goto("/")
+    choose(page, files)
+    for label, value in (details or {}).items():
+        page.get_by_label(label).fill(value)
+    page.get_by_role("button", name="Send").click()
+    page.wait_for_url(STUDY)
+
+
+@contextmanager
+def reader_paused(site: Site) -> Iterator[None]:
+    """As long as the context lasts nothing is read, so that a page can be seen waiting."""
+    child = site.worker_child
+    os.kill(child, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(child, signal.SIGCONT)

@@ -1,0 +1,197 @@
+"""The way of a radiograph through the pages, from signing in to the heatmap and the history."""
+
+import re
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Page, Request, expect
+
+from tests import pictures
+from tests.browser.conftest import ReadStudy, Watch
+from tests.browser.hands import ALL_ANSWERED, STUDY, Account, choose, reader_paused, send, sign_in
+from tests.integration.site import Site
+
+
+def test_a_wrong_password_is_answered_with_words_and_the_right_one_opens_the_send_page(
+    page: Page, clinician: Account
+) -> None:
+    page.goto("/")
+    assert urlsplit(page.url).path == "/sign-in/"
+    page.get_by_label("User name").fill(clinician.name)
+    page.get_by_label("Password").fill("not the password")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_contain_text("Please enter a correct username and password")
+    expect(page.get_by_label("User name")).to_have_value(clinician.name)
+    expect(page.get_by_label("Password")).to_have_value("")
+    page.get_by_label("Password").fill(clinician.password)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Send radiographs")).to_be_visible()
+
+
+def test_files_are_sent_and_their_answers_appear_without_a_reload(site: Site, signed_in: Page, png: bytes) -> None:
+    page = signed_in
+    files = [("chest.png", png), ("words.txt", b"no picture"), ("chest.dcm", pictures.dicom(pictures.phantom()))]
+    choose(page, files)
+    expect(page.locator("#chosen")).to_have_text(re.compile(r"^3 files chosen, \d+\.\d MB$"))
+    page.get_by_label("Patient ID").fill("LIVE-1")
+    with reader_paused(site):
+        page.get_by_role("button", name="Send").click()
+        page.wait_for_url(STUDY)
+        expect(page.get_by_role("heading", name="Patient LIVE-1")).to_be_visible()
+        expect(page.locator("#progress")).to_contain_text("1 of 3 answered; this page follows by itself.")
+        sections = page.locator("[data-image]")
+        expect(sections).to_have_count(3)
+        expect(sections.nth(0)).to_contain_text("Waiting")
+        expect(sections.nth(1)).to_contain_text("Refused")
+        expect(sections.nth(1)).to_contain_text("This is no PNG, JPEG or DICOM file")
+        expect(sections.nth(2)).to_contain_text("Waiting")
+        page.evaluate("window.isTheSamePage = true")
+        navigations: list[str] = []
+        page.on("framenavigated", lambda frame: navigations.append(frame.url))
+    expect(page.locator("#progress")).to_have_text(ALL_ANSWERED)
+    for section in (sections.nth(0), sections.nth(2)):
+        expect(section.locator(".badge")).to_have_text(re.compile("^(Normal|Pneumonia)$"))
+        expect(section.locator(".heat")).to_be_visible()
+        expect(section).to_contain_text("Probability of pneumonia")
+    expect(sections.nth(1)).to_contain_text("This is no PNG, JPEG or DICOM file")
+    assert page.evaluate("window.isTheSamePage") is True
+    assert navigations == []
+    expect(page.get_by_role("note")).to_contain_text("This is not a diagnosis.")
+
+
+def test_files_of_which_none_can_be_taken_are_named_with_their_reasons(
+    signed_in: Page, png: bytes, watch: Watch
+) -> None:
+    watch.expect("status of 400")
+    page = signed_in
+    choose(page, [("words.txt", b"no picture"), ("cut.png", png[:2000]), ("empty.dcm", b"")])
+    page.get_by_role("button", name="Send").click()
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("None of the files could be taken. Nothing was kept.")
+    for words in ("words.txt: This is no PNG", "cut.png: The picture is damaged", "empty.dcm: The file is empty"):
+        expect(alert.get_by_role("listitem").filter(has_text=words)).to_have_count(1)
+    expect(page.get_by_role("button", name="Send")).to_be_enabled()
+
+
+def test_a_page_that_has_its_answers_asks_no_more(site: Site, signed_in: Page, png: bytes) -> None:
+    page = signed_in
+    page.clock.install()
+    page.add_init_script(
+        "window.sources = []; window.EventSource = class extends EventSource {"
+        "  constructor(...all) { super(...all); window.sources.push(this); } };"
+    )
+    asked: list[Request] = []
+    page.on("request", lambda request: asked.append(request) if "/images/" in request.url else None)
+    with reader_paused(site):
+        send(page, [("chest.png", png)])
+        with page.expect_request("**/images/"):
+            page.clock.run_for(15_000)  # while it waits it asks from time to time even though events flow
+    expect(page.locator("#progress")).to_have_text(ALL_ANSWERED)
+    page.wait_for_function("window.sources.length > 0 && window.sources.every((source) => source.readyState === 2)")
+    page.wait_for_load_state("networkidle")
+    before = len(asked)
+    assert before >= 2
+    page.clock.run_for(10 * 60_000)
+    page.evaluate("fetch('/healthz')")  # anything asked meanwhile was asked before this
+    assert len(asked) == before
+    assert page.evaluate("window.sources.length") == 1
+
+
+def test_without_events_the_page_asks_by_itself(site: Site, signed_in: Page, png: bytes, watch: Watch) -> None:
+    watch.expect(r"net::ERR_FAILED.*/events/")
+    page = signed_in
+    page.route("**/events/", lambda route: route.abort())
+    with reader_paused(site):
+        with page.expect_event("requestfailed", lambda request: request.url.endswith("/events/")):
+            send(page, [("chest.png", png)])
+        expect(page.locator("[data-image]")).to_contain_text("Waiting")
+        page.evaluate("window.isTheSamePage = true")
+    expect(page.locator("#progress")).to_have_text(ALL_ANSWERED)
+    expect(page.locator("[data-image] .badge")).to_have_text(re.compile("^(Normal|Pneumonia)$"))
+    assert page.evaluate("window.isTheSamePage") is True
+
+
+def test_a_page_that_cannot_reach_the_server_says_so_until_it_can_again(
+    site: Site, signed_in: Page, png: bytes, watch: Watch
+) -> None:
+    watch.expect(r"net::ERR_FAILED.*/(events|images)/")
+    page = signed_in
+    page.clock.install()
+    for address in ("**/events/", "**/images/"):
+        page.route(address, lambda route: route.abort())
+    with reader_paused(site):
+        send(page, [("chest.png", png)])
+        page.clock.run_for(10_000)
+        expect(page.locator("#connection")).to_have_text("The server is out of reach; trying again. Nothing is lost.")
+        page.unroute_all()
+        page.clock.run_for(10_000)
+        expect(page.locator("#connection")).to_be_hidden()
+    expect(page.locator("#progress")).to_have_text(ALL_ANSWERED)
+
+
+def test_a_page_whose_user_was_signed_out_meanwhile_says_so(
+    site: Site, signed_in: Page, png: bytes, watch: Watch
+) -> None:
+    watch.expect("EventSource's response has a MIME type")  # that of the sign-in page, to which it is led
+    page = signed_in
+    with reader_paused(site):
+        send(page, [("chest.png", png)])
+        page.context.clear_cookies()
+    expect(page.locator("#connection")).to_have_text(re.compile("You were signed out"))
+
+
+def test_the_history_lists_finds_and_filters_cases(signed_in: Page, read_study: ReadStudy) -> None:
+    page = signed_in
+    page.get_by_role("link", name="History").click()
+    rows = page.locator("tbody tr")
+    row = rows.filter(has_text=read_study.patient)
+    expect(row).to_have_count(1)
+    expect(row.locator(".badge")).to_have_text(read_study.label.capitalize())
+
+    def filter_by(**fields: str) -> None:
+        page.goto("/history/")
+        for label, value in fields.items():
+            field = page.get_by_role("search").get_by_label(label.replace("_", " "), exact=True)
+            field.fill(value) if field.evaluate("f => f.tagName") == "INPUT" else field.select_option(value)
+        page.get_by_role("button", name="Filter").click()
+
+    filter_by(Search="read-1")
+    expect(rows).to_have_count(1)
+    expect(row).to_be_visible()
+    other = {"NORMAL": "PNEUMONIA", "PNEUMONIA": "NORMAL"}[read_study.label]
+    filter_by(Search="read-1", Label=read_study.label)
+    expect(rows).to_have_count(1)
+    filter_by(Search="read-1", Label=other)
+    expect(rows).to_have_count(0)
+    expect(page.get_by_text("No case matches.")).to_be_visible()
+    page.get_by_role("link", name="show all cases").click()
+    row.get_by_role("link").click()
+    expect(page).to_have_url(re.compile(read_study.path))
+
+
+def test_after_signing_out_a_study_is_behind_the_sign_in(
+    signed_in: Page, read_study: ReadStudy, clinician: Account
+) -> None:
+    page = signed_in
+    page.goto(read_study.path)
+    expect(page.get_by_role("heading", name=f"Patient {read_study.patient}")).to_be_visible()
+    page.get_by_role("button", name=f"Sign out {clinician.name}").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    sign_in(page, clinician, read_study.path)
+    expect(page.get_by_role("heading", name=f"Patient {read_study.patient}")).to_be_visible()
+
+
+def test_another_clinician_finds_nothing_there_and_is_told_so_in_words(
+    page: Page, outsider: Account, read_study: ReadStudy, watch: Watch
+) -> None:
+    watch.expect("status of 404")
+    sign_in(page, outsider)
+    answer = page.goto(read_study.path)
+    assert answer
+    assert answer.status == 404
+    expect(page.get_by_role("heading", name="Not found")).to_be_visible()
+    expect(page.locator("body")).to_contain_text("nothing that your account may see")
+    assert read_study.patient not in page.content()
+    page.get_by_role("link", name="To the start").click()
+    expect(page.get_by_role("heading", name="Send radiographs")).to_be_visible()
+    page.goto("/history/")
+    expect(page.get_by_text("No cases yet.")).to_be_visible()

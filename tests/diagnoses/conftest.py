@@ -1,0 +1,80 @@
+"""What the tests of the web stand on, beside the cast of users: quick sign-ins, static files, the doorbell."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from celery import Celery, current_app
+from django.conf import LazySettings
+from django.contrib.auth.models import User
+from django.test import Client
+
+from cxrsite import celery_app
+from diagnoses.models import ModelVersion, Study
+from diagnoses.states import JobStatus
+from tests.diagnoses.factory import make_study
+
+
+@pytest.fixture(autouse=True)
+def _web_settings(settings: LazySettings, tmp_path: Path) -> None:
+    """Passwords are hashed quickly, and static files are found without having been collected."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.STATIC_ROOT = tmp_path / "static"
+    settings.STATIC_ROOT.mkdir()
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
+
+
+@pytest.fixture
+def browser(clinician: User) -> Client:
+    """The pages in the clinician's hands."""
+    return browser_of(clinician)
+
+
+def browser_of(user: User) -> Client:
+    client = Client(REMOTE_ADDR="192.0.2.7")
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def done_study(clinician: User, model_version: ModelVersion) -> Study:
+    """The clinician's study of one image, read."""
+    return make_study(clinician, model_version, JobStatus.DONE, patient_id="P-0001", accession_number="A-77")
+
+
+class Doorbell:
+    """How often it has been rung, as the real Redis has it."""
+
+    def __init__(self) -> None:
+        with current_app.connection_for_write() as broker:
+            channel: Any = broker.default_channel
+            channel.queue_purge(current_app.conf.task_default_queue)
+
+    def rings(self) -> int:
+        """Messages that wait for a worker."""
+        with current_app.connection_for_write() as broker:
+            channel: Any = broker.default_channel
+            return int(channel._size(current_app.conf.task_default_queue))
+
+    def message(self) -> Any:
+        """One of them, taken off the queue."""
+        with current_app.connection_for_read() as broker:
+            channel: Any = broker.default_channel
+            return channel.basic_get(current_app.conf.task_default_queue, no_ack=True)
+
+
+@pytest.fixture
+def doorbell() -> Doorbell:
+    return Doorbell()
+
+
+@pytest.fixture
+def dead_broker(tmp_path: Path) -> Iterator[None]:
+    """Celery is configured as on a site, and its Redis is away."""
+    app = Celery("dead", set_as_current=True)
+    app.config_from_object("django.conf:settings", namespace="CELERY")
+    app.conf.update(broker_url=f"redis+socket://{tmp_path}/away.sock")
+    yield
+    celery_app.set_current()

@@ -1,0 +1,131 @@
+"""The OpenAPI document: valid, complete, and true."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from django.core.management import call_command
+from django.urls import URLPattern, get_resolver
+from drf_spectacular.validation import validate_schema
+from rest_framework.test import APIClient
+
+from diagnoses.api.urls import urlpatterns
+from diagnoses.models import Study
+from diagnoses.states import JobStatus
+
+SCHEMA_URL = "/api/v1/schema/"
+
+
+@pytest.fixture
+def schema(api: APIClient) -> dict[str, Any]:
+    """The document as a client gets it."""
+    response = api.get(SCHEMA_URL)
+    assert response.status_code == 200
+    document: dict[str, Any] = yaml.safe_load(response.content)
+    return document
+
+
+def resolved(schema: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
+    """A part of the schema, its reference followed."""
+    while "$ref" in part:
+        part = schema["components"]["schemas"][part["$ref"].rsplit("/", 1)[1]]
+    if "allOf" in part and len(part["allOf"]) == 1:
+        return resolved(schema, part["allOf"][0])
+    return part
+
+
+def properties(schema: dict[str, Any], name: str) -> dict[str, Any]:
+    found: dict[str, Any] = schema["components"]["schemas"][name]["properties"]
+    return found
+
+
+def test_the_document_is_valid(schema: dict[str, Any]) -> None:
+    assert schema["openapi"].startswith("3.")
+    validate_schema(schema)  # type: ignore[no-untyped-call]
+
+
+def test_the_document_is_made_without_a_warning(tmp_path: Path) -> None:
+    call_command("spectacular", file=str(tmp_path / "schema.yml"), validate=True, fail_on_warn=True)
+    assert yaml.safe_load((tmp_path / "schema.yml").read_text())["paths"]
+
+
+def test_the_document_names_every_route(schema: dict[str, Any]) -> None:
+    routes = {
+        "/api/v1/" + str(pattern.pattern).replace("<uuid:", "{").replace(">", "}")
+        for pattern in urlpatterns
+        if isinstance(pattern, URLPattern) and pattern.name != "api_schema"
+    }
+    assert routes
+    assert set(schema["paths"]) - {SCHEMA_URL} == routes
+    assert get_resolver().resolve("/api/v1/studies/").url_name == "api_studies"
+
+
+def test_the_document_names_every_method(schema: dict[str, Any]) -> None:
+    methods = {path: set(item) - {"parameters"} for path, item in schema["paths"].items() if path != SCHEMA_URL}
+    assert methods == {
+        "/api/v1/studies/": {"get", "post"},
+        "/api/v1/studies/{study_id}/": {"get"},
+        "/api/v1/images/{image_id}/picture/": {"get"},
+        "/api/v1/jobs/{job_id}/heatmap/": {"get"},
+    }
+
+
+def test_every_route_asks_for_a_token(schema: dict[str, Any]) -> None:
+    operations = [item[method] for item in schema["paths"].values() for method in ("get", "post") if method in item]
+    assert all(operation["security"] == [{"tokenAuth": []}] for operation in operations)
+    assert schema["components"]["securitySchemes"]["tokenAuth"]["in"] == "header"
+
+
+def test_a_study_is_sent_as_a_form_with_repeatable_files(schema: dict[str, Any]) -> None:
+    content = schema["paths"]["/api/v1/studies/"]["post"]["requestBody"]["content"]
+    form = resolved(schema, content["multipart/form-data"]["schema"])
+    assert form["properties"]["files"]["type"] == "array"
+    assert form["properties"]["files"]["items"]["format"] == "binary"
+    others = {"patient_id", "patient_sex", "patient_birth_date", "accession_number", "clinical_note"}
+    assert set(form["properties"]) == {"files", *others}
+    assert not set(form.get("required", [])) & others
+
+
+def test_sending_answers_202_or_400_in_one_shape(schema: dict[str, Any]) -> None:
+    responses = schema["paths"]["/api/v1/studies/"]["post"]["responses"]
+    assert set(responses) == {"202", "400"}
+    shapes = [resolved(schema, response["content"]["application/json"]["schema"]) for response in responses.values()]
+    assert shapes[0] == shapes[1]
+    assert {"id", "images"} <= set(shapes[0]["properties"])
+
+
+def test_the_list_is_paged_and_says_what_it_is_filtered_by(schema: dict[str, Any]) -> None:
+    operation = schema["paths"]["/api/v1/studies/"]["get"]
+    names = {parameter["name"] for parameter in operation["parameters"]}
+    assert names == {"cursor", "search", "label", "status", "patient_id", "model", "since", "until"}
+    page = resolved(schema, operation["responses"]["200"]["content"]["application/json"]["schema"])
+    assert {"next", "previous", "results"} <= set(page["properties"])
+
+
+def test_the_states_are_those_of_a_job(schema: dict[str, Any]) -> None:
+    status = resolved(schema, properties(schema, "StudyImage")["status"])
+    assert set(status["enum"]) == {status.value for status in JobStatus}
+
+
+def test_pictures_are_announced_as_pictures(schema: dict[str, Any]) -> None:
+    kinds = {
+        path: set(schema["paths"][path]["get"]["responses"]["200"]["content"])
+        for path in ("/api/v1/images/{image_id}/picture/", "/api/v1/jobs/{job_id}/heatmap/")
+    }
+    assert list(kinds.values()) == [{"image/jpeg"}, {"image/png"}]
+
+
+def test_an_answer_holds_exactly_what_the_document_promises(
+    api: APIClient, schema: dict[str, Any], done_study: Study
+) -> None:
+    study = api.get(f"/api/v1/studies/{done_study.pk}/").json()
+    assert set(study) == set(properties(schema, "Study"))
+    [image] = study["images"]
+    assert set(image) == set(properties(schema, "StudyImage"))
+    assert set(image["result"]) == set(properties(schema, "Result"))
+
+
+def test_every_operation_has_a_name_of_its_own(schema: dict[str, Any]) -> None:
+    names = [item[method]["operationId"] for item in schema["paths"].values() for method in item]
+    assert len(names) == len(set(names)) >= 5

@@ -1,0 +1,301 @@
+"""Taking in what people send: each file on its own, all rows at once, the bell at the end."""
+
+import json
+import time
+from datetime import date
+from hashlib import sha256
+
+import pytest
+from django.conf import LazySettings
+from django.contrib.auth.models import User
+from django.db import DatabaseError
+from pytest_django import DjangoCaptureOnCommitCallbacks
+
+from diagnoses import queue, storage
+from diagnoses.audit import user_actor
+from diagnoses.models import AuditEvent, Image, Job, ModelVersion, RejectedFile, Study
+from diagnoses.models.audit import AuditAction
+from diagnoses.services.submission import SentFile, StudyDetails, Submission, SubmissionError, submit_study
+from diagnoses.states import JobStatus
+from tests import pictures
+from tests.diagnoses.conftest import Doorbell
+from tests.diagnoses.factory import (
+    PICTURE,
+    broken_audit,
+    last_event,
+    make_model_version,
+    sent,
+    stored_files,
+    unreadable,
+)
+
+OTHER_PICTURE = pictures.jpeg(pictures.phantom(seed=1))
+NOT_A_PICTURE = b"Dear colleague, please find attached"
+
+
+def submit(user: User, *files: SentFile, details: StudyDetails | None = None) -> Submission:
+    return submit_study(actor=user_actor(user, "192.0.2.7"), files=files, details=details or StudyDetails())
+
+
+def codes_of(submission: Submission) -> list[str | None]:
+    return [answer.error.code if answer.error else None for answer in submission.answers]
+
+
+def nothing_was_kept() -> bool:
+    rows = Study.objects.exists() or Image.objects.exists() or Job.objects.exists() or RejectedFile.objects.exists()
+    return not rows and not stored_files()
+
+
+def test_a_sent_study_is_kept_with_all_that_was_said_of_it(clinician: User, model_version: ModelVersion) -> None:
+    details = StudyDetails("P-1", "F", date(2020, 2, 29), "A-1", "Cough for\nthree days.")
+    submission = submit(clinician, sent(), details=details)
+    study = Study.objects.get()
+    assert submission.study == study
+    assert study.submitted_by == clinician
+    assert StudyDetails(**{name: getattr(study, name) for name in vars(details)}) == details
+
+
+def test_an_image_is_kept_byte_for_byte_with_its_facts(clinician: User, model_version: ModelVersion) -> None:
+    submit(clinician, sent("scan.jpg", OTHER_PICTURE))
+    image = Image.objects.get()
+    assert storage.read(image.stored_name) == OTHER_PICTURE
+    assert (image.filename, image.kind, image.width, image.height) == ("scan.jpg", "jpeg", 320, 280)
+    assert (image.sha256, image.byte_size) == (sha256(OTHER_PICTURE).hexdigest(), len(OTHER_PICTURE))
+
+
+def test_each_image_gets_one_queued_job_for_the_active_model(clinician: User, model_version: ModelVersion) -> None:
+    active = make_model_version(version="9.0.0")
+    submit(clinician, sent(), sent(data=OTHER_PICTURE))
+    jobs = Job.objects.values_list("status", "model_version", "attempts", "token")
+    assert list(jobs) == [(JobStatus.QUEUED, active.pk, 0, 0)] * 2
+
+
+def test_the_answers_come_in_the_order_sent(clinician: User, model_version: ModelVersion) -> None:
+    files = [sent("1.png"), sent("2.txt", NOT_A_PICTURE), sent("3.jpg", OTHER_PICTURE), sent("4.png", b"")]
+    submission = submit(clinician, *files)
+    assert [answer.filename for answer in submission.answers] == ["1.png", "2.txt", "3.jpg", "4.png"]
+    assert codes_of(submission) == [None, "unsupported_type", None, "empty_file"]
+    jobs = [answer.job.image.filename if answer.job else None for answer in submission.answers]
+    assert jobs == ["1.png", None, "3.jpg", None]
+
+
+def test_a_bad_file_spoils_no_good_one(clinician: User, model_version: ModelVersion) -> None:
+    submit(clinician, sent("1.png", PICTURE[:200]), sent("2.png"), sent("3.txt", NOT_A_PICTURE))
+    assert list(Image.objects.values_list("position", "filename")) == [(1, "2.png")]
+    assert list(RejectedFile.objects.values_list("position", "filename", "code")) == [
+        (0, "1.png", "damaged"),
+        (2, "3.txt", "unsupported_type"),
+    ]
+    assert len(stored_files()) == 1
+
+
+def test_a_refused_file_is_told_what_to_do(clinician: User, model_version: ModelVersion) -> None:
+    [answer] = submit(clinician, sent(data=NOT_A_PICTURE)).answers
+    assert answer.error
+    assert answer.error.message.startswith("This is no PNG, JPEG or DICOM file")
+
+
+def test_nothing_is_kept_where_no_file_is_usable(
+    clinician: User,
+    model_version: ModelVersion,
+    doorbell: Doorbell,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        submission = submit(clinician, sent(data=b""), sent(data=NOT_A_PICTURE))
+    assert submission.study is None
+    assert codes_of(submission) == ["empty_file", "unsupported_type"]
+    assert nothing_was_kept()
+    assert doorbell.rings() == 0
+
+
+def test_an_upload_of_which_nothing_is_usable_is_on_record(clinician: User, model_version: ModelVersion) -> None:
+    submit(clinician, sent(data=b""), sent(data=NOT_A_PICTURE))
+    [event] = AuditEvent.objects.all()
+    assert (event.action, event.actor_name, event.address) == (AuditAction.UPLOAD_REFUSED, "clinician", "192.0.2.7")
+    assert event.detail == {"rejected": ["empty_file", "unsupported_type"]}
+
+
+def test_a_submission_is_on_record_with_its_images(clinician: User, model_version: ModelVersion) -> None:
+    submission = submit(clinician, sent(), sent(data=b""))
+    event = last_event(AuditAction.STUDY_SUBMITTED)
+    assert submission.study
+    assert (event.object_type, event.object_id) == ("study", str(submission.study.pk))
+    assert event.detail == {"images": [str(Image.objects.get().pk)], "rejected": ["empty_file"]}
+
+
+def test_too_many_files_are_refused_unread_with_both_numbers(
+    clinician: User, model_version: ModelVersion, settings: LazySettings
+) -> None:
+    settings.CXR_MAX_FILES = 2
+    files = [unreadable(AssertionError("this file was read"))] * 3
+    with pytest.raises(SubmissionError, match="3 files were sent; at most 2"):
+        submit(clinician, *files)
+    assert nothing_was_kept()
+
+
+def test_as_many_files_as_are_allowed_are_taken(
+    clinician: User, model_version: ModelVersion, settings: LazySettings
+) -> None:
+    settings.CXR_MAX_FILES = 2
+    assert codes_of(submit(clinician, sent(), sent())) == [None, None]
+
+
+def test_sending_no_file_is_refused(clinician: User, model_version: ModelVersion) -> None:
+    with pytest.raises(SubmissionError, match="No file was sent"):
+        submit(clinician)
+
+
+def test_a_site_without_a_model_refuses_and_keeps_nothing(clinician: User) -> None:
+    with pytest.raises(SubmissionError, match="No model is registered"):
+        submit(clinician, sent())
+    assert nothing_was_kept()
+
+
+def test_a_file_that_says_it_is_too_large_is_refused_unread(
+    clinician: User, model_version: ModelVersion, settings: LazySettings
+) -> None:
+    settings.CXR_MAX_FILE_BYTES = 1024 * 1024
+    huge = SentFile("huge.dcm", 2 * 1024 * 1024, unreadable(AssertionError("this file was read")).read)
+    assert codes_of(submit(clinician, huge, sent())) == ["too_large", None]
+
+
+def test_a_file_that_lies_about_its_size_is_refused_all_the_same(
+    clinician: User, model_version: ModelVersion, settings: LazySettings
+) -> None:
+    settings.CXR_MAX_FILE_BYTES = len(PICTURE) - 1
+    assert codes_of(submit(clinician, SentFile("chest.png", 1, lambda: PICTURE))) == ["too_large"]
+
+
+def test_a_full_disk_costs_only_the_file_that_it_hits(
+    clinician: User, model_version: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = storage.write
+
+    def write(name: str, data: bytes) -> None:
+        if data == OTHER_PICTURE:
+            raise OSError(28, "No space left on device")
+        real(name, data)
+
+    monkeypatch.setattr(storage, "write", write)
+    submission = submit(clinician, sent("1.png"), sent("2.jpg", OTHER_PICTURE), sent("3.png"))
+    assert codes_of(submission) == [None, "storage_unavailable", None]
+    assert list(Image.objects.values_list("filename", flat=True)) == ["1.png", "3.png"]
+    assert RejectedFile.objects.get().message.startswith("The file could not be kept on the server. Send it again")
+
+
+def test_a_file_that_does_not_arrive_costs_only_itself(clinician: User, model_version: ModelVersion) -> None:
+    submission = submit(clinician, unreadable(OSError("the temporary file is gone")), sent())
+    assert codes_of(submission) == ["storage_unavailable", None]
+
+
+def test_no_row_and_no_file_stays_when_the_commit_fails(clinician: User, model_version: ModelVersion) -> None:
+    with broken_audit():
+        with pytest.raises(DatabaseError, match="append-only"):
+            submit(clinician, sent(), sent())
+        assert nothing_was_kept()
+
+
+def test_no_file_stays_when_a_later_one_meets_a_fault_of_ours(clinician: User, model_version: ModelVersion) -> None:
+    with pytest.raises(MemoryError):
+        submit(clinician, sent(), unreadable(MemoryError()))
+    assert nothing_was_kept()
+
+
+def test_the_bell_is_rung_after_the_commit_and_once_for_all_files(
+    clinician: User,
+    model_version: ModelVersion,
+    doorbell: Doorbell,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        submit(clinician, sent(), sent(), sent())
+        assert doorbell.rings() == 0
+    assert doorbell.rings() == 1
+
+
+def test_the_bells_message_says_nothing_of_the_patient(
+    clinician: User,
+    model_version: ModelVersion,
+    doorbell: Doorbell,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        submission = submit(clinician, sent("name-of-patient.png"), details=StudyDetails(patient_id="P-1234"))
+    message = doorbell.message()
+    assert message.headers["task"] == queue.DRAIN
+    assert json.loads(message.body)[:2] == [[], {}]
+    text = f"{message.headers} {message.body!r} {message.properties}"
+    assert submission.study
+    for secret in ("P-1234", "name-of-patient", str(submission.study.pk), "clinician"):
+        assert secret not in text
+
+
+@pytest.mark.usefixtures("dead_broker")
+def test_a_broker_that_is_away_neither_fails_an_upload_nor_holds_it_up(
+    clinician: User, model_version: ModelVersion, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    started = time.monotonic()
+    with django_capture_on_commit_callbacks(execute=True):
+        submission = submit(clinician, sent())
+    assert submission.study == Study.objects.get()
+    assert Job.objects.get().status == JobStatus.QUEUED
+    assert len(stored_files()) == 1
+    assert time.monotonic() - started < 4
+
+
+def test_a_bell_that_breaks_in_a_way_nobody_thought_of_never_fails_an_upload(
+    clinician: User,
+    model_version: ModelVersion,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def ring() -> bool:
+        raise RuntimeError("out of threads")
+
+    monkeypatch.setattr(queue, "ring", ring)
+    with django_capture_on_commit_callbacks(execute=True):
+        submission = submit(clinician, sent())
+    assert submission.study == Study.objects.get()
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("che\0st\n\t\x1b[31m.png", "chest[31m.png"),
+        ("\u202egnp.tsehc", "gnp.tsehc"),
+        ("phổi trái.png", "phổi trái.png"),
+        ("x" * 300 + ".png", "x" * 251 + ".png"),
+        ("\0\r\n", "unnamed"),
+        ("", "unnamed"),
+        ("broken\udcff.png", "broken.png"),
+    ],
+)
+def test_a_files_name_is_shown_without_what_could_do_harm(
+    clinician: User, model_version: ModelVersion, name: str, shown: str
+) -> None:
+    submission = submit(clinician, sent(name), sent(name, NOT_A_PICTURE))
+    assert [answer.filename for answer in submission.answers] == [shown, shown]
+    assert Image.objects.get().filename == shown
+    assert RejectedFile.objects.get().filename == shown
+
+
+def test_a_picture_that_another_user_sent_before_is_read_anew_and_shows_nothing_of_theirs(
+    clinician: User, outsider: User, model_version: ModelVersion
+) -> None:
+    first = submit(clinician, sent("theirs.png"), details=StudyDetails(patient_id="P-theirs"))
+    second = submit(outsider, sent("mine.png"))
+    assert first.study
+    assert second.study
+    assert second.study.pk != first.study.pk
+    assert (second.study.patient_id, second.study.submitted_by) == ("", outsider)
+    [answer] = second.answers
+    assert answer.job
+    assert answer.job.status == JobStatus.QUEUED
+    assert answer.job.image.stored_name != Image.objects.get(study=first.study).stored_name
+
+
+def test_the_same_picture_twice_in_one_study_is_two_images(clinician: User, model_version: ModelVersion) -> None:
+    submit(clinician, sent(), sent())
+    assert list(Image.objects.values_list("position", flat=True)) == [0, 1]
+    assert Job.objects.count() == 2

@@ -1,0 +1,179 @@
+"""Several processes at the same jobs, each with its own connection to a real database."""
+
+import json
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg2
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection, transaction
+
+from diagnoses.models import Image, Job, ModelVersion, Study
+from diagnoses.services import jobs as job_services
+from tests.integration.site import ROOT, wait_until
+
+JOBS = 120
+AT_ONCE = 4
+BATCH = 3
+_START = 8151
+"""Whoever may have this advisory lock, shared, may start."""
+
+
+# What runs in the other processes: see `Database.process`.
+
+
+def seed() -> None:
+    """A model that no worker serves, and jobs for it."""
+    user = User.objects.create(username="sender")
+    version = ModelVersion.objects.create(
+        name="dummy",
+        version="1",
+        architecture="none",
+        weights_sha256="0" * 64,
+        preprocessing_version="none",
+        threshold=0.5,
+        temperature=1,
+        card={},
+    )
+    study = Study.objects.create(submitted_by=user)
+    for position in range(JOBS):
+        stored = {"sha256": "0" * 64, "width": 1, "height": 1, "stored_name": uuid.uuid4().hex}
+        image = Image.objects.create(study=study, position=position, filename="x", kind="png", byte_size=1, **stored)
+        Job.objects.create(image=image, model_version=version)
+
+
+def claim_all(name: str) -> None:
+    """Wait for the start, claim until nothing is left, and print what came."""
+    version = ModelVersion.objects.get(name="dummy")
+    wait_for_start()
+    claimed: list[tuple[str, int]] = []
+    while claims := job_services.claim_jobs(worker_name=name, model_version=version, limit=BATCH):
+        claimed += [(str(claim.job_id), claim.token) for claim in claims]
+    print(json.dumps(claimed))
+
+
+def reconcile() -> None:
+    """Wait for the start, make one round, and print what it found."""
+    wait_for_start()
+    print(json.dumps(vars(job_services.reconcile())))
+
+
+def wait_for_start() -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        # The product's sessions wait for a lock for a few seconds only; the other processes may start slowly.
+        cursor.execute("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0")
+        cursor.execute("SELECT pg_advisory_lock_shared(%s)", [_START])
+
+
+class Database:
+    """An empty database of the tests' server, with the product's tables."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._connection = psycopg2.connect(url)
+        self._connection.autocommit = True
+        self.run(["manage.py", "migrate", "--verbosity", "0"])
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement, values)
+            return list(cursor.fetchall()) if cursor.description else []
+
+    def run(self, arguments: list[str]) -> None:
+        subprocess.run([sys.executable, *arguments], cwd=ROOT, env=self._environment, check=True)
+
+    def process(self, call: str) -> "subprocess.Popen[str]":
+        """A call of one of this module's functions in a process of its own."""
+        code = f"import django; django.setup(); from {__name__} import claim_all, reconcile, seed; {call}"
+        command = [sys.executable, "-c", code]
+        return subprocess.Popen(command, cwd=ROOT, env=self._environment, stdout=subprocess.PIPE, text=True)
+
+    def together(self, calls: list[str]) -> list[Any]:
+        """What the calls print, each in its own process, all let go at the same moment."""
+        self.rows("SELECT pg_advisory_lock(%s)", _START)
+        processes = [self.process(call) for call in calls]
+        try:
+            waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND NOT granted"
+            wait_until(lambda: self.rows(waiting, _START) == [(len(calls),)], 60, "all processes wait for the start")
+            self.rows("SELECT pg_advisory_unlock(%s)", _START)
+            printed = [process.communicate(timeout=60)[0] for process in processes]
+        finally:
+            for process in processes:
+                process.kill()
+                process.communicate()
+        assert [process.returncode for process in processes] == [0] * len(calls)
+        return [json.loads(text) for text in printed]
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, "DATABASE_URL": self.url, "DJANGO_SETTINGS_MODULE": "cxrsite.settings"}
+
+
+@pytest.fixture
+def database() -> Iterator[Database]:
+    server = os.environ["DATABASE_URL"]
+    name = f"tests_{uuid.uuid4().hex[:12]}"
+    owner = psycopg2.connect(server)
+    owner.autocommit = True
+    try:
+        with owner.cursor() as cursor:
+            cursor.execute(f'CREATE DATABASE "{name}"')
+            database = Database(urlsplit(server)._replace(path=f"/{name}").geturl())
+            try:
+                yield database
+            finally:
+                database.close()
+                cursor.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    finally:
+        owner.close()
+
+
+@pytest.fixture
+def seeded(database: Database) -> Database:
+    process = database.process("seed()")
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    return database
+
+
+def test_processes_that_claim_at_once_never_get_the_same_job_and_leave_none(seeded: Database) -> None:
+    claimed = seeded.together([f"claim_all('worker-{number}')" for number in range(AT_ONCE)])
+    jobs = [job for claims in claimed for job, _ in claims]
+    assert len(jobs) == len(set(jobs)) == JOBS
+    assert sum(1 for claims in claimed if claims) > 1, "one process was alone; nothing was contested"
+    rows = seeded.rows("SELECT id::text, status, token, attempts, worker_name FROM diagnoses_job")
+    holders = {job: f"worker-{number}" for number, claims in enumerate(claimed) for job, _ in claims}
+    assert sorted(rows) == sorted((job, "running", 1, 1, holder) for job, holder in holders.items())
+    assert seeded.rows("SELECT count(*), count(DISTINCT job_id) FROM diagnoses_jobtransition") == [(JOBS, JOBS)]
+
+
+def test_a_claim_passes_over_what_another_is_just_claiming_instead_of_waiting_for_it(seeded: Database) -> None:
+    with psycopg2.connect(seeded.url) as other, other.cursor() as cursor:
+        cursor.execute("SELECT id::text FROM diagnoses_job ORDER BY created_at, id LIMIT 5 FOR UPDATE")
+        locked = {job for (job,) in cursor.fetchall()}
+        [claims] = seeded.together(["claim_all('worker')"])
+        other.rollback()
+    other.close()
+    claimed = {job for job, _ in claims}
+    assert len(locked) == 5
+    assert not claimed & locked
+    assert len(claimed) == JOBS - 5
+
+
+def test_rounds_of_reconciling_at_once_recover_each_lost_job_once(seeded: Database) -> None:
+    seeded.together(["claim_all('lost')"])
+    seeded.rows("UPDATE diagnoses_job SET lease_until = now() - interval '1 second'")
+    found = seeded.together(["reconcile()"] * AT_ONCE)
+    assert sum(round_["recovered"] for round_ in found) == JOBS
+    moves = seeded.rows("SELECT move, count(*) FROM diagnoses_jobtransition GROUP BY move ORDER BY move")
+    assert moves == [("claim", JOBS), ("recover", JOBS)]
+    assert seeded.rows("SELECT DISTINCT status, lease_until IS NULL FROM diagnoses_job") == [("queued", True)]

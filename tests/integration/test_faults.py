@@ -1,0 +1,203 @@
+"""Processes are killed in the middle of their work. What was accepted is read all the same, and read once."""
+
+import os
+import re
+import shutil
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import data_store
+import httpx
+import psutil
+import pytest
+
+from tests.integration.books import PER_STUDY, Stream, worker_held
+from tests.integration.site import ROOT, Site, ended_study, is_alive, post_study, wait_until
+
+RADIOGRAPHS = Path(data_store.__file__).parent / "data"
+
+
+@pytest.fixture
+def stream(site: Site, client: httpx.Client) -> Stream:
+    return Stream(site, client)
+
+
+def kill(*pids: int) -> None:
+    """kill -9, and see that they are gone."""
+    processes = [psutil.Process(pid) for pid in pids]
+    for process in processes:
+        process.kill()
+    wait_until(lambda: not any(map(is_alive, processes)), 10, f"processes {pids} are gone")
+
+
+@contextmanager
+def stopped(*pids: int) -> Iterator[None]:
+    """Processes that stand still."""
+    try:
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+def wait_until_said(site: Site, words: str, before: str) -> None:
+    """Wait until the site says on its output what it had not said `before`."""
+    said = len(before)
+    wait_until(lambda: words in site.output[said:], 30, f"the site says {words!r}")
+
+
+@pytest.mark.parametrize("whom", ["child", "parent", "parent and child"])
+def test_a_worker_killed_in_the_middle_of_a_batch_loses_nothing_and_doubles_nothing(
+    site: Site, stream: Stream, whom: str
+) -> None:
+    parent, child, before = site.worker, site.worker_child, site.output
+    victims = {"child": [child], "parent": [parent], "parent and child": [parent, child]}[whom]
+    left = psutil.Process(child)
+    with worker_held(site, stream):
+        stream.send(2)
+        kill(*victims)
+    stream.check()
+    assert stream.statuses == [202] * 3
+    assert len(stream.accepted) == 3 * PER_STUDY
+    if whom != "child":  # a child's death is Celery's to see, and to mend
+        wait_until_said(site, "The worker was killed by signal 9", before)
+        wait_until_said(site, "Starting the worker again", before)
+    assert not is_alive(left), "a child of the dead worker goes on"
+
+
+def test_an_image_that_a_killed_worker_held_was_claimed_again_with_a_new_token(site: Site, stream: Stream) -> None:
+    with worker_held(site, stream):
+        kill(site.worker_child)
+    stream.check()
+    tokens = site.rows(
+        "SELECT j.token FROM diagnoses_job j JOIN diagnoses_image i ON i.id = j.image_id "
+        "JOIN diagnoses_study s ON s.id = i.study_id WHERE s.patient_id = %s AND i.filename = 'gate.png'",
+        stream.patient,
+    )
+    assert tokens == [(2,)]
+
+
+def test_a_worker_that_stood_still_until_another_took_over_cannot_save_its_answers(
+    site: Site, client: httpx.Client, tmp_path: Path
+) -> None:
+    data = (RADIOGRAPHS / "RG1_J2KR.dcm").read_bytes()  # takes long enough to decode to be caught in the act
+    frozen, log = site.worker_child, site.var / "log" / "worker.log"
+    running = "SELECT id::text FROM diagnoses_job WHERE status = 'running'"
+    taken_over = re.compile(r"Job (\S+) was taken over; the answer of claim 1 is dropped")
+    study = post_study(client, [(f"{number}.dcm", data) for number in range(4)]).json()["id"]
+    wait_until(lambda: site.rows(running), 30, "a worker has the images in hand")
+    with stopped(frozen):
+        held = {job for (job,) in site.rows(running)}
+        assert held, "the worker was too fast to be stopped in the middle"
+        with site.second_worker(tmp_path / "worker.log"):
+            images = ended_study(client, study, 90)["images"]
+    assert [image["status"] for image in images] == ["done"] * 4
+    wait_until(lambda: held <= set(taken_over.findall(log.read_text())), 60, "the first worker drops its answers")
+    for job in held:
+        [(token, worker, results)] = site.rows(
+            "SELECT token, worker_name, (SELECT count(*) FROM diagnoses_result r WHERE r.job_id = j.id) "
+            "FROM diagnoses_job j WHERE id = %s",
+            job,
+        )
+        assert (token, results) == (2, 1)
+        assert f":{frozen}:" not in worker
+        heatmaps = list((site.var / "media" / "heatmaps").rglob(f"{job.replace('-', '')}-*.png"))
+        assert [path.stem.rpartition("-")[2] for path in heatmaps] == ["2"], "a dropped answer left its heatmap"
+
+
+def test_what_the_web_server_accepted_before_it_was_killed_is_all_there(site: Site, stream: Stream) -> None:
+    before = site.output
+    stream.send(3)
+    kill(site.web)
+    wait_until_said(site, "The web server was killed by signal 9", before)
+    stream.check()
+    assert len(stream.accepted) == 3 * PER_STUDY
+    site.wait_until_ready()
+
+
+def test_a_web_server_killed_during_uploads_leaves_whole_studies_or_none(site: Site, stream: Stream) -> None:
+    def send_until_it_breaks() -> None:
+        try:
+            while True:
+                stream.send()
+        except httpx.TransportError:
+            pass
+
+    sender = threading.Thread(target=send_until_it_breaks)
+    sender.start()
+    wait_until(lambda: len(stream.statuses) >= 2, 30, "two uploads are answered")
+    kill(site.web)
+    sender.join(60)
+    assert not sender.is_alive()
+    assert set(stream.statuses) == {202}
+    site.wait_until_ready()
+    stream.check()
+
+
+def test_uploads_go_on_without_redis_and_are_read_once_it_comes_back_empty(site: Site, stream: Stream) -> None:
+    before, redis = site.output, site.redis
+    stream.send()
+    stream.check()  # from here on the worker sleeps, and nothing but a new ring wakes it
+    with stopped(site.supervisor):  # so that Redis stays away until the test is through
+        kill(redis)
+        kept = list((site.var / "redis").glob("appendonly*"))
+        assert kept, "Redis keeps nothing that could be taken away"
+        for file in kept:
+            file.unlink()
+        stream.send(2)
+    wait_until_said(site, "Redis has died; starting it again.", before)
+    stream.check()
+    assert stream.statuses == [202] * 3
+    assert site.redis != redis
+
+
+def test_redis_emptied_while_the_worker_is_busy_delays_and_loses_nothing(site: Site, stream: Stream) -> None:
+    done = None
+    with worker_held(site, stream):
+        stream.send()
+        done = site.redis_command("FLUSHALL")
+        stream.send()
+    assert done
+    stream.check()
+    assert stream.statuses == [202] * 3
+
+
+def test_uploads_are_accepted_while_redis_stands_still(site: Site, stream: Stream) -> None:
+    stream.send()
+    stream.check()  # from here on the worker sleeps, and nothing but a new ring wakes it
+    with stopped(site.redis):
+        stream.send()
+        assert httpx.get(f"{site.url}/healthz", timeout=30).status_code == 200
+    assert stream.statuses == [202] * 2
+    stream.check()
+
+
+def test_a_killed_database_comes_back_with_all_that_was_accepted(site: Site, stream: Stream) -> None:
+    before = site.output
+    with worker_held(site, stream):
+        stream.send()
+        kill(site.postgres)
+    wait_until_said(site, "PostgreSQL has died; starting it again.", before)
+    site.wait_until_ready()
+    stream.send()
+    stream.check()
+    assert stream.statuses == [202] * 3
+
+
+def test_a_worker_with_a_broken_model_does_not_start_and_says_why(site: Site, tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    shutil.copytree(ROOT / "workers" / "models", models)
+    weights = models / "mobilenet_v2" / "reader.bin"
+    data = bytearray(weights.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    weights.write_bytes(data)
+    done = site.manage("worker", CXR_MODELS_DIR=str(models))
+    assert done.returncode != 0
+    assert "The worker does not start without a good model." in done.stderr
+    assert "reader.bin" in done.stderr, "the message does not name the file"
+    assert "Traceback" not in done.stderr

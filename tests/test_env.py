@@ -1,0 +1,164 @@
+"""What the environment may say: a wrong value stops the start, by its name; a secret has no default and is not told."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cxrsite import env
+from cxrsite.env import Environment, read_environment
+
+ROOT = Path(__file__).resolve().parent.parent
+PASSWORD = "hunter2-and-more"
+SECRET_KEY = "a secret key, long enough to be one, and never to be seen"
+GOOD = {
+    "CXR_ENV_FILE": "",
+    "CXR_SECRET_KEY": SECRET_KEY,
+    "DATABASE_URL": f"postgresql://cxr:{PASSWORD}@db.example/cxr",
+    "REDIS_URL": f"redis://:{PASSWORD}@redis.example/0",
+}
+LOAD = "import cxrsite.settings"
+SECRETS = ["CXR_SECRET_KEY", "DATABASE_URL", "REDIS_URL"]
+WRONG = [
+    ("CXR_SECRET_KEY", "too-short-a-key"),
+    ("DATABASE_URL", "sqlite:///db.sqlite3"),
+    ("DATABASE_URL", "postgresql://"),
+    ("DATABASE_URL", f"postgresql://cxr:{PASSWORD}#@db.example/cxr"),
+    ("DATABASE_URL", f"postgresql://cxr:{PASSWORD}@db.example:port/cxr"),
+    ("REDIS_URL", "amqp://guest@localhost"),
+    ("REDIS_URL", f"redis://:{PASSWORD}@redis.example:port/0"),
+    ("CXR_DEBUG", "perhaps"),
+    ("CXR_HTTPS", "perhaps"),
+    ("CXR_TRUSTED_ORIGINS", "site.example"),
+    ("CXR_MODEL", "../../etc"),
+    ("CXR_ENGINE", "pytorch"),
+    ("CXR_BATCH_SIZE", "0"),
+    ("CXR_BATCH_SIZE", "many"),
+    ("CXR_LEASE_SECONDS", "1"),
+    ("CXR_MAX_ATTEMPTS", "0"),
+    ("CXR_MAX_FILE_MB", "-1"),
+    ("CXR_MAX_FILES", "1001"),
+    ("CXR_TIME_ZONE", "Mars/Olympus"),
+    ("CXR_LOG_LEVEL", "LOUD"),
+]
+
+
+def start(code: str = LOAD, /, **changes: str | None) -> tuple[int, str]:
+    """Load the settings in a process of their own: its exit status, and all that it said."""
+    variables = {"PATH": os.environ["PATH"], **GOOD, **changes}
+    environment = {name: value for name, value in variables.items() if value is not None}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture
+def only_secrets_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment of this process says no more than it must."""
+    for name in list(os.environ):
+        if name.startswith("CXR_") or name in SECRETS:
+            monkeypatch.delenv(name)
+    for name, value in GOOD.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_a_good_environment_starts_without_a_word() -> None:
+    assert start() == (0, "")
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG)
+def test_a_wrong_value_stops_the_start_by_its_name(name: str, value: str) -> None:
+    status, words = start(**{name: value})
+    assert status == 1
+    assert "The environment's settings are wrong:" in words
+    assert re.search(rf"^  {name}: \w", words, re.MULTILINE)
+    assert "Traceback" not in words
+    assert "docs/operators.md" in words
+
+
+@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize("value", [None, ""], ids=["missing", "empty"])
+def test_a_secret_has_no_default(name: str, value: str | None) -> None:
+    status, words = start(**{name: value})
+    assert status == 1
+    assert f"  {name}: Field required" in words
+    assert [other for other in SECRETS if f"  {other}:" in words] == [name]
+
+
+def test_all_that_is_missing_is_named_at_once() -> None:
+    status, words = start(**dict.fromkeys(SECRETS))
+    assert status == 1
+    assert re.findall(r"^  (\w+):", words, re.MULTILINE) == SECRETS
+
+
+def test_whatever_sounds_secret_or_names_a_server_has_no_default() -> None:
+    fields = {str(field.alias): field for field in Environment.model_fields.values()}
+    secret = {name for name in fields if re.search("KEY|PASSWORD|SECRET|TOKEN|URL", name)}
+    assert secret == {name for name, field in fields.items() if field.is_required()} == set(SECRETS)
+
+
+@pytest.mark.parametrize(("name", "value"), [pair for pair in WRONG if pair[0] in SECRETS])
+def test_a_wrong_secret_is_never_printed(name: str, value: str) -> None:
+    _, words = start(**{name: value})
+    assert value not in words
+    assert PASSWORD not in words
+    assert SECRET_KEY not in words
+
+
+def test_the_settings_themselves_print_no_secret() -> None:
+    status, words = start("import cxrsite.settings as s; print(repr(s.ENV), str(s.ENV))")
+    assert status == 0
+    assert "mobilenet_v2" in words
+    assert PASSWORD not in words
+    assert SECRET_KEY not in words
+
+
+def test_an_empty_value_is_as_good_as_none() -> None:
+    assert start("import cxrsite.settings as s; print(s.CXR_BATCH_SIZE)", CXR_BATCH_SIZE="") == (0, "16\n")
+
+
+def test_a_list_may_be_written_with_spaces() -> None:
+    code = "import cxrsite.settings as s; print(s.ALLOWED_HOSTS, s.CSRF_TRUSTED_ORIGINS)"
+    hosts, origins = "a.example, b.example", "https://a.example, https://b.example"
+    assert start(code, CXR_ALLOWED_HOSTS=hosts, CXR_TRUSTED_ORIGINS=origins) == (
+        0,
+        "['a.example', 'b.example'] ['https://a.example', 'https://b.example']\n",
+    )
+
+
+@pytest.mark.usefixtures("only_secrets_given")
+def test_a_site_is_closed_until_it_is_opened() -> None:
+    found = read_environment()
+    assert found.debug is False
+    assert found.https is True
+    assert set(found.allowed_hosts.split(",")) == {"localhost", "127.0.0.1", "[::1]"}
+
+
+def test_https_protects_the_cookies() -> None:
+    code = (
+        "import cxrsite.settings as s; print(s.SESSION_COOKIE_SECURE, s.CSRF_COOKIE_SECURE, s.SECURE_HSTS_SECONDS > 0)"
+    )
+    assert start(code) == (0, "True True True\n")
+    assert start(code, CXR_HTTPS="0") == (0, "False False False\n")
+
+
+@pytest.mark.usefixtures("only_secrets_given")
+def test_a_secret_may_come_from_a_file_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    key = "a key from a file, at least fifty characters long, as docker gives it"
+    (tmp_path / "CXR_SECRET_KEY").write_text(key)
+    monkeypatch.setattr(env, "_SECRETS_DIR", tmp_path)
+    monkeypatch.delenv("CXR_SECRET_KEY")
+    assert read_environment().secret_key.get_secret_value() == key
+
+
+@pytest.mark.usefixtures("only_secrets_given")
+def test_the_file_of_a_running_site_fills_in_what_the_environment_leaves_open(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "site.env").write_text("CXR_BATCH_SIZE='7'\nCXR_MAX_FILES='9'\n")
+    monkeypatch.setenv("CXR_ENV_FILE", str(tmp_path / "site.env"))
+    monkeypatch.setenv("CXR_MAX_FILES", "11")
+    found = read_environment()
+    assert (found.batch_size, found.max_files) == (7, 11)

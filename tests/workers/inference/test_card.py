@@ -1,0 +1,137 @@
+"""A model is served with its own card, its own files, and nothing else."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import SHIPPED_MODEL
+from workers.inference import selfcheck
+from workers.inference.architectures import ARCHITECTURES
+from workers.inference.card import CARD_NAME, OPENVINO_NAME, WEIGHTS_NAME, ModelError, check_files, read_card
+from workers.inference.network import CLASSES
+from workers.inference.preprocess import PREPROCESSING_VERSION
+from workers.inference.reader import Reader
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A copy of the shipped model, to be spoilt."""
+    return Path(shutil.copytree(SHIPPED_MODEL, tmp_path / "model"))
+
+
+def _rewrite(folder: Path, **facts: Any) -> None:
+    path = folder / CARD_NAME
+    card = json.loads(path.read_text()) | facts
+    path.write_text(json.dumps({name: value for name, value in card.items() if value is not None}))
+
+
+# The shipped card
+
+
+def test_the_shipped_cards_hashes_are_those_of_its_files() -> None:
+    card = read_card(SHIPPED_MODEL)
+    assert set(card.files) == {WEIGHTS_NAME, OPENVINO_NAME, "reader.bin"}
+    for name, expected in card.files.items():
+        assert hashlib.sha256((SHIPPED_MODEL / name).read_bytes()).hexdigest() == expected
+    assert card.weights_sha256 == card.files[WEIGHTS_NAME]
+    check_files(SHIPPED_MODEL, card)
+
+
+def test_the_shipped_card_speaks_of_this_version_of_the_product() -> None:
+    card = read_card(SHIPPED_MODEL)
+    assert card.name == SHIPPED_MODEL.name
+    assert card.preprocessing_version == PREPROCESSING_VERSION
+    assert card.input_size == ARCHITECTURES[card.architecture].input_size
+    assert card.classes == list(CLASSES)
+
+
+@pytest.mark.parametrize("part", ["validation", "holdout"])
+def test_the_shipped_figures_carry_intervals_around_them(part: str) -> None:
+    figures = read_card(SHIPPED_MODEL).figures[part]
+    assert set(figures) == {"accuracy", "auc", "sensitivity", "specificity", "ece"}
+    for figure in figures.values():
+        assert 0 <= figure["low"] <= figure["value"] <= figure["high"] <= 1
+        assert figure["low"] < figure["high"]
+
+
+def test_the_shipped_card_says_what_the_model_is_for_and_what_it_was_trained_on() -> None:
+    card = read_card(SHIPPED_MODEL)
+    assert "Not a diagnosis" in card.intended_use
+    assert card.limits
+    split = card.training["split"]
+    assert "patient" in split["by"]
+    assert min(split[part]["patients"] for part in ("train", "validation", "holdout")) > 0
+    assert "validation" in card.training["chosen_on"]
+
+
+# A spoilt folder
+
+
+@pytest.mark.parametrize("name", [WEIGHTS_NAME, OPENVINO_NAME, "reader.bin"])
+def test_a_file_that_was_altered_by_a_single_bit_is_refused(folder: Path, name: str) -> None:
+    data = bytearray((folder / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (folder / name).write_bytes(data)
+    with pytest.raises(ModelError, match=f"{name} is not the one its card speaks of"):
+        Reader(folder)
+
+
+@pytest.mark.parametrize("name", [WEIGHTS_NAME, OPENVINO_NAME, "reader.bin"])
+def test_a_file_that_is_missing_is_refused(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    with pytest.raises(ModelError, match=f"{name} cannot be read"):
+        Reader(folder)
+
+
+def test_a_folder_without_a_card_is_refused(folder: Path) -> None:
+    (folder / CARD_NAME).unlink()
+    with pytest.raises(ModelError, match="no readable model card"):
+        Reader(folder)
+
+
+def test_a_model_prepared_for_other_pictures_is_refused(folder: Path) -> None:
+    _rewrite(folder, preprocessing_version="bilinear-0")
+    with pytest.raises(ModelError, match=f"bilinear-0; this version prepares pictures as {PREPROCESSING_VERSION}"):
+        Reader(folder)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        pytest.param({"threshold": None}, id="no threshold"),
+        pytest.param({"threshold": 1.5}, id="a threshold that is no probability"),
+        pytest.param({"temperature": 0}, id="a temperature of zero"),
+        pytest.param({"heatmap_floor": -1}, id="a floor below zero"),
+        pytest.param({"input_size": 0}, id="no input"),
+        pytest.param({"weights_sha256": "0123"}, id="half a hash"),
+        pytest.param({"accuracy": 1.0}, id="a figure where none belongs"),
+    ],
+)
+def test_a_card_that_is_not_valid_is_refused(folder: Path, facts: dict[str, Any]) -> None:
+    _rewrite(folder, **facts)
+    with pytest.raises(ModelError, match="is not valid"):
+        read_card(folder)
+
+
+def test_a_card_that_is_no_json_is_refused(folder: Path) -> None:
+    (folder / CARD_NAME).write_text("threshold: 0.5")
+    with pytest.raises(ModelError, match="is not valid"):
+        read_card(folder)
+
+
+# The check before a worker starts
+
+
+def test_the_selfcheck_passes_the_shipped_model(capsys: pytest.CaptureFixture[str]) -> None:
+    assert selfcheck.main(str(SHIPPED_MODEL), "openvino") == 0
+    assert "mobilenet_v2" in capsys.readouterr().out
+
+
+def test_the_selfcheck_fails_a_spoilt_model_and_says_why(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "reader.bin").write_bytes(b"")
+    assert selfcheck.main(str(folder), "openvino") == 1
+    assert "reader.bin is not the one its card speaks of" in capsys.readouterr().err

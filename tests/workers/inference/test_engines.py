@@ -1,0 +1,132 @@
+"""Both engines give the same numbers, for one picture and for many, in the order in which they came."""
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from diagnoses.imaging.decode import decode
+from tests import pictures
+from tests.conftest import SHIPPED_MODEL
+from workers.inference import engines
+from workers.inference.card import WEIGHTS_NAME, ModelError, read_card
+from workers.inference.engines import Engine, RawReadings, choose_engine, load_engine
+from workers.inference.engines import tensorflow as tensorflow_engine
+from workers.inference.preprocess import preprocess
+
+_ENGINES = ["openvino", "tensorflow"]
+
+
+@cache
+def _engine(name: str) -> Engine:
+    return load_engine(SHIPPED_MODEL, read_card(SHIPPED_MODEL), name)
+
+
+@cache
+def _batch() -> NDArray[np.uint8]:
+    chests = [preprocess(pictures.phantom(280 + 40 * seed, 300, seed), 224) for seed in range(4)]
+    cloudy = chests[0].copy()
+    cloudy[60:200, 30:110] = 190
+    flat = np.full((224, 224), 128, np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (224, 224)).astype(np.uint8)
+    return np.stack([*chests, cloudy, flat, noise, 255 - chests[0], np.zeros_like(flat)])
+
+
+@cache
+def _answers(name: str) -> RawReadings:
+    return _engine(name).read(_batch())
+
+
+def _assert_same(one: RawReadings, other: RawReadings, tolerance: float) -> None:
+    np.testing.assert_allclose(one.scores, other.scores, atol=tolerance)
+    np.testing.assert_allclose(one.attention, other.attention, atol=tolerance)
+
+
+def test_the_engines_agree_on_scores_and_attention() -> None:
+    answers = _answers("tensorflow")
+    assert np.ptp(answers.scores) > 1  # the pictures differ, so agreement means something
+    assert answers.attention.max() > 0.05
+    _assert_same(_answers("openvino"), answers, 1e-3)
+
+
+def test_the_engines_agree_on_a_real_radiograph() -> None:
+    folder = Path(pytest.importorskip("data_store").__file__).parent
+    picture = preprocess(decode(next(folder.rglob("RG1_UNCR.dcm")).read_bytes()).pixels, 224)[None]
+    _assert_same(_engine("openvino").read(picture), _engine("tensorflow").read(picture), 1e-3)
+
+
+@pytest.mark.parametrize("name", _ENGINES)
+def test_a_batch_gives_what_its_pictures_give_one_by_one_in_their_order(name: str) -> None:
+    alone = [_engine(name).read(picture[None]) for picture in _batch()]
+    answers = _answers(name)
+    assert len({round(float(score), 3) for score in answers.scores}) == len(_batch())
+    np.testing.assert_allclose(answers.scores, np.concatenate([one.scores for one in alone]), atol=1e-4)
+    np.testing.assert_allclose(answers.attention, np.concatenate([one.attention for one in alone]), atol=1e-4)
+
+
+@pytest.mark.parametrize("name", _ENGINES)
+@pytest.mark.parametrize("count", [1, 2, 3, 17])
+def test_any_number_of_pictures_gets_as_many_answers(name: str, count: int) -> None:
+    raw = _engine(name).read(np.resize(_batch(), (count, 224, 224)))
+    assert raw.scores.shape == (count,)
+    assert raw.attention.shape == (count, 7, 7)
+    assert raw.scores.dtype == raw.attention.dtype == np.float32
+
+
+@pytest.mark.parametrize("name", _ENGINES)
+def test_an_earlier_answer_is_not_overwritten_by_the_next_batch(name: str) -> None:
+    first = _engine(name).read(_batch()[:2])
+    kept = first.scores.copy(), first.attention.copy()
+    _engine(name).read(_batch()[2:])
+    np.testing.assert_array_equal(first.scores, kept[0])
+    np.testing.assert_array_equal(first.attention, kept[1])
+
+
+@pytest.mark.parametrize("name", _ENGINES)
+def test_an_engine_says_its_name(name: str) -> None:
+    assert _engine(name).name == name
+
+
+@pytest.mark.parametrize(("has_gpu", "chosen"), [(True, "tensorflow"), (False, "openvino")])
+def test_auto_means_tensorflow_where_there_is_a_gpu_and_openvino_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, has_gpu: bool, chosen: str
+) -> None:
+    device = tmp_path / "nvidia0"
+    if has_gpu:
+        device.touch()
+    monkeypatch.setattr(engines, "_NVIDIA_DEVICE", device)
+    assert choose_engine("auto") == chosen
+    assert [choose_engine(name) for name in _ENGINES] == _ENGINES
+
+
+def test_tensorflow_builds_its_network_once_and_not_for_each_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = _engine("tensorflow")
+
+    def build(*args: object, **kwargs: object) -> None:
+        raise AssertionError("the network was built again")
+
+    monkeypatch.setattr(tensorflow_engine, "build_classifier", build)
+    monkeypatch.setattr(tensorflow_engine, "build_reader", build)
+    with pytest.raises(AssertionError, match="built again"):
+        load_engine(SHIPPED_MODEL, read_card(SHIPPED_MODEL), "tensorflow")  # loading is where it is built
+    assert len(engine.read(_batch()[:2]).scores) == 2
+
+
+def test_a_model_that_openvino_cannot_load_is_a_model_error(tmp_path: Path) -> None:
+    (tmp_path / "reader.xml").write_text("this is no network")
+    with pytest.raises(ModelError, match="OpenVINO cannot load"):
+        load_engine(tmp_path, read_card(SHIPPED_MODEL), "openvino")
+
+
+def test_weights_that_tensorflow_cannot_load_are_a_model_error(tmp_path: Path) -> None:
+    (tmp_path / WEIGHTS_NAME).write_bytes(b"these are no weights")
+    with pytest.raises(ModelError, match="TensorFlow cannot load"):
+        load_engine(tmp_path, read_card(SHIPPED_MODEL), "tensorflow")
+
+
+def test_an_unknown_architecture_is_a_model_error_for_tensorflow() -> None:
+    card = read_card(SHIPPED_MODEL).model_copy(update={"architecture": "resnet_9000"})
+    with pytest.raises(ModelError, match="resnet_9000"):
+        load_engine(SHIPPED_MODEL, card, "tensorflow")

@@ -1,0 +1,261 @@
+"""From what is queued to an end for each job, with a reader that answers as it is told."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from hashlib import sha256
+
+import pytest
+from django.conf import LazySettings
+from django.contrib.auth.models import User
+from django.db.models.functions import Now
+
+from diagnoses import storage
+from diagnoses.imaging.errors import ImageError, ImageFault
+from diagnoses.models import AuditEvent, Job, ModelVersion, Result, Study
+from diagnoses.services.jobs import Claim, claim_jobs, extend_leases, reconcile
+from diagnoses.states import JobStatus
+from tests.diagnoses.conftest import Doorbell
+from tests.diagnoses.factory import HEATMAP, make_job, make_study, row, stored_files
+from workers import drain as draining
+from workers.drain import drain, read_batch
+from workers.inference.reader import Reading
+from workers.runtime import Runtime
+
+Answer = Reading | ImageError | Exception
+
+
+class ToldReader:
+    """Answers a file by what `says` holds for its bytes, and otherwise that it is normal."""
+
+    engine = "openvino"
+
+    def __init__(self, **says: Answer) -> None:
+        self.says = {name.encode(): answer for name, answer in says.items()}
+        self.batches: list[list[bytes]] = []
+        self.meanwhile: Callable[[], None] = lambda: None
+
+    def read(self, files: Sequence[bytes]) -> list[Reading | ImageError]:
+        self.batches.append(list(files))
+        self.meanwhile()
+        answers = []
+        for data in files:
+            answer = self.says.get(data) or reading(data)
+            if isinstance(answer, Exception) and not isinstance(answer, ImageError):
+                raise answer
+            answers.append(answer)
+        return answers
+
+
+def reading(data: bytes, label: str = "NORMAL") -> Reading:
+    return Reading(
+        label=label,
+        score=-2.0,
+        probability=0.12,
+        image_sha256=sha256(data).hexdigest(),
+        heatmap=HEATMAP,
+        heatmap_peak=0.5,
+        timings_ms={"decode": 1.0, "engine": 2.0},
+    )
+
+
+def a_runtime(model_version: ModelVersion, reader: ToldReader) -> Runtime:
+    """A worker's process without a network in it."""
+    runtime = Runtime.__new__(Runtime)
+    runtime.worker_name = "reader-1"
+    runtime.model_version = model_version
+    runtime.reader = reader  # type: ignore[assignment]
+    runtime._held = ()
+    return runtime
+
+
+@pytest.fixture
+def study(model_version: ModelVersion) -> Study:
+    return make_study(User.objects.create(username="sender"), model_version)
+
+
+def claimed(study: Study, model_version: ModelVersion, *names: str) -> list[Claim]:
+    """Jobs whose files hold their names, in a worker's hands."""
+    for name in names:
+        make_job(study, model_version, data=name.encode(), filename=name)
+    return claim_jobs(worker_name="reader-1", model_version=model_version, limit=len(names))
+
+
+def ends() -> dict[str, tuple[str, str]]:
+    """State and error of each job, by its file."""
+    rows = Job.objects.values_list("image__filename", "status", "error_code")
+    return {name: (status, code) for name, status, code in rows}
+
+
+def job_of(name: str) -> Job:
+    return Job.objects.get(image__filename=name)
+
+
+def test_what_is_read_is_done_with_its_result(study: Study, model_version: ModelVersion) -> None:
+    claims = claimed(study, model_version, "one", "two")
+    read_batch(a_runtime(model_version, ToldReader(two=reading(b"two", "PNEUMONIA"))), claims)
+    assert ends() == {"one": ("done", ""), "two": ("done", "")}
+    labels = Result.objects.values_list("job__image__filename", "label", "engine")
+    assert set(labels) == {("one", "NORMAL", "openvino"), ("two", "PNEUMONIA", "openvino")}
+    assert storage.read(job_of("two").result.heatmap_name) == HEATMAP
+
+
+def test_a_batch_is_read_in_one_go(study: Study, model_version: ModelVersion) -> None:
+    reader = ToldReader()
+    read_batch(a_runtime(model_version, reader), claimed(study, model_version, "one", "two", "three"))
+    assert reader.batches == [[b"one", b"two", b"three"]]
+
+
+def test_a_picture_that_cannot_be_read_is_refused_with_its_reason(study: Study, model_version: ModelVersion) -> None:
+    fault = ImageError(ImageFault.DAMAGED, "This picture is damaged. Export it again.")
+    claims = claimed(study, model_version, "one", "broken", "two")
+    read_batch(a_runtime(model_version, ToldReader(broken=fault)), claims)
+    assert ends() == {"one": ("done", ""), "broken": ("refused", "damaged"), "two": ("done", "")}
+    assert job_of("broken").error_message == "This picture is damaged. Export it again."
+
+
+def test_a_stored_file_that_is_gone_fails_its_job_alone(study: Study, model_version: ModelVersion) -> None:
+    claims = claimed(study, model_version, "one", "gone")
+    storage.remove(job_of("gone").image.stored_name)
+    read_batch(a_runtime(model_version, ToldReader()), claims)
+    assert ends() == {"one": ("done", ""), "gone": ("failed", "file_unreadable")}
+    assert "administrator" in job_of("gone").error_message
+
+
+def test_a_batch_of_which_no_file_is_left_asks_the_reader_nothing(study: Study, model_version: ModelVersion) -> None:
+    reader = ToldReader()
+    claims = claimed(study, model_version, "gone")
+    storage.remove(job_of("gone").image.stored_name)
+    read_batch(a_runtime(model_version, reader), claims)
+    assert reader.batches == []
+    assert ends() == {"gone": ("failed", "file_unreadable")}
+
+
+def test_a_stored_file_that_was_altered_gets_no_answer(study: Study, model_version: ModelVersion) -> None:
+    claims = claimed(study, model_version, "one", "altered")
+    storage.write(job_of("altered").image.stored_name, b"another patient's picture")
+    read_batch(a_runtime(model_version, ToldReader()), claims)
+    assert ends() == {"one": ("done", ""), "altered": ("failed", "file_altered")}
+    assert Result.objects.get().job == job_of("one")
+
+
+def test_a_poison_in_a_batch_fails_alone(study: Study, model_version: ModelVersion) -> None:
+    reader = ToldReader(poison=RuntimeError("the decoder broke"))
+    claims = claimed(study, model_version, "one", "poison", "two")
+    read_batch(a_runtime(model_version, reader), claims)
+    assert ends() == {"one": ("done", ""), "poison": ("failed", "internal_error"), "two": ("done", "")}
+    assert reader.batches[1:] == [[b"one"], [b"poison"], [b"two"]]
+
+
+def test_a_poison_on_its_own_is_read_once_and_fails(study: Study, model_version: ModelVersion) -> None:
+    reader = ToldReader(poison=MemoryError())
+    read_batch(a_runtime(model_version, reader), claimed(study, model_version, "poison"))
+    assert len(reader.batches) == 1
+    assert ends() == {"poison": ("failed", "internal_error")}
+
+
+def test_a_failure_shows_a_clinician_no_inside_of_the_server(study: Study, model_version: ModelVersion) -> None:
+    reader = ToldReader(poison=RuntimeError("secret path /srv/models"))
+    read_batch(a_runtime(model_version, reader), claimed(study, model_version, "poison"))
+    assert "secret path" not in job_of("poison").error_message
+    assert "Your administrator can look into it and retry" in job_of("poison").error_message
+
+
+def test_a_full_disk_for_one_heatmap_fails_that_job_alone(
+    study: Study, model_version: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claims = claimed(study, model_version, "one", "unlucky", "two")
+    real, full = storage.write, storage.heatmap_name(job_of("unlucky").pk, 1)
+
+    def write(name: str, data: bytes) -> None:
+        if name == full:
+            raise OSError(28, "No space left on device")
+        real(name, data)
+
+    monkeypatch.setattr(storage, "write", write)
+    read_batch(a_runtime(model_version, ToldReader()), claims)
+    assert ends() == {"one": ("done", ""), "unlucky": ("failed", "internal_error"), "two": ("done", "")}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [reading(b"lost"), ImageError(ImageFault.DAMAGED, "Damaged."), RuntimeError("broke")],
+    ids=["answer", "refusal", "fault"],
+)
+def test_an_end_for_a_claim_that_was_lost_is_dropped(study: Study, model_version: ModelVersion, answer: Answer) -> None:
+    claims = claimed(study, model_version, "lost")
+    Job.objects.update(lease_until=Now() - timedelta(seconds=1))
+    reconcile()
+    claim_jobs(worker_name="reader-2", model_version=model_version, limit=1)
+    before, events = row(job_of("lost")), AuditEvent.objects.count()
+    read_batch(a_runtime(model_version, ToldReader(lost=answer)), claims)
+    assert row(job_of("lost")) == before
+    assert (before["status"], before["worker_name"]) == (JobStatus.RUNNING, "reader-2")
+    assert not Result.objects.exists()
+    assert AuditEvent.objects.count() == events
+    assert [path for path in stored_files() if path.suffix == ".png"] == []
+
+
+def test_draining_goes_on_until_nothing_is_queued(
+    study: Study, model_version: ModelVersion, settings: LazySettings
+) -> None:
+    settings.CXR_BATCH_SIZE = 2
+    for number in range(5):
+        make_job(study, model_version, data=str(number).encode())
+    reader = ToldReader()
+    assert drain(a_runtime(model_version, reader)) == 5
+    assert reader.batches == [[b"0", b"1"], [b"2", b"3"], [b"4"]]
+    assert set(Job.objects.values_list("status", flat=True)) == {JobStatus.DONE}
+
+
+def test_draining_nothing_asks_the_reader_nothing(model_version: ModelVersion) -> None:
+    reader = ToldReader()
+    assert drain(a_runtime(model_version, reader)) == 0
+    assert reader.batches == []
+
+
+def test_an_input_that_took_a_worker_down_is_read_alone(study: Study, model_version: ModelVersion) -> None:
+    make_job(study, model_version, data=b"suspect", attempts=1)
+    for name in (b"one", b"two"):
+        make_job(study, model_version, data=name)
+    reader = ToldReader()
+    drain(a_runtime(model_version, reader))
+    assert reader.batches == [[b"suspect"], [b"one", b"two"]]
+
+
+def test_a_long_drain_leaves_the_rest_to_a_fresh_ring(
+    study: Study,
+    model_version: ModelVersion,
+    settings: LazySettings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings.CXR_BATCH_SIZE = 1
+    monkeypatch.setattr(draining, "_BUDGET_SECONDS", -1.0)
+    doorbell = Doorbell()
+    for name in (b"one", b"two"):
+        make_job(study, model_version, data=name)
+    assert drain(a_runtime(model_version, ToldReader())) == 1
+    assert Job.objects.filter(status=JobStatus.QUEUED).count() == 1
+    assert doorbell.rings() == 1
+
+
+def test_a_long_read_keeps_its_leases_and_a_dropped_one_does_not(study: Study, model_version: ModelVersion) -> None:
+    reader = ToldReader()
+    runtime = a_runtime(model_version, reader)
+    make_job(study, model_version, data=b"crash")
+    leases = []
+
+    def beat() -> None:
+        Job.objects.update(lease_until=Now() - timedelta(seconds=1))
+        extend_leases(worker_name=runtime.worker_name, claims=runtime._held)
+        leases.append(Job.objects.filter(lease_until__gt=Now()).count())
+
+    def crash() -> None:
+        beat()
+        raise SystemExit
+
+    reader.meanwhile = crash
+    with pytest.raises(SystemExit):
+        drain(runtime)
+    beat()
+    assert leases == [1, 0]
+    assert reconcile().recovered == 1
