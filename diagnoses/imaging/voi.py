@@ -37,7 +37,7 @@ def _through_table(values: Values, table: Dataset) -> Values:
         data = np.frombuffer(data, np.uint8 if len(data) < 2 * (entries or 65536) else np.dtype("<u2"))
     levels = np.asarray(data, np.float32) / (2**bits - 1)
     places = np.clip(np.rint(values) - first, 0, len(levels) - 1)
-    return levels[places.astype(np.intp)]
+    return np.asarray(levels[places.astype(np.intp)], np.float32)
 
 
 def _window(dataset: Dataset) -> tuple[float, float] | None:
