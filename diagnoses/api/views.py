@@ -37,7 +37,7 @@ from diagnoses.selectors.history import find_studies, read_instant
 from diagnoses.selectors.studies import StudyState, images_visible_to, state_of, study_state, with_files
 from diagnoses.services.submission import SubmissionError, submit_study
 from diagnoses.states import JobStatus
-from diagnoses.views.pictures import heatmap_response, picture_response, visible_job_with_result
+from diagnoses.views.pictures import heatmap_response, palette_of, picture_response, visible_job_with_result
 from diagnoses.views.uploads import sent_files
 
 
@@ -153,8 +153,9 @@ class HeatmapView(_PrivateView):
     def get(self, request: Request, job_id: uuid.UUID) -> HttpResponse:
         """The heatmap in colour, see-through where it is cold."""
         job = visible_job_with_result(request.user, job_id)
+        palette = palette_of(request.query_params.get("palette", Palette.JET))
         audit.record(AuditAction.HEATMAP_VIEWED, audit.actor_of(request._request), job)
-        return heatmap_response(job, request.query_params.get("palette", Palette.JET))
+        return heatmap_response(job, palette)
 
 
 def _nothing_taken(detail: str) -> Response:

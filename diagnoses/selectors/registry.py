@@ -16,5 +16,11 @@ def active_model_version() -> ModelVersion | None:
 
 
 def a_worker_is_alive() -> bool:
-    """Whether a worker with a loaded model was heard of lately."""
-    return Worker.objects.filter(seen_at__gte=Now() - _HEARD_WITHIN).exists()
+    """Whether a worker that can read what is sent in now was heard of lately."""
+    active = active_model_version()
+    if active is None:
+        return False
+    able = Worker.objects.filter(
+        model_version__name=active.name, model_version__registered_at__gte=active.registered_at
+    )
+    return able.filter(seen_at__gte=Now() - _HEARD_WITHIN).exists()

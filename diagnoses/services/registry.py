@@ -18,8 +18,11 @@ class RegistryError(Exception):
 def register_model_version(*, card: dict[str, Any]) -> ModelVersion:
     """The version that a card describes, added where it is new.
 
-    Raises RegistryError where its name and version are taken by other weights.
+    Raises RegistryError where its name and version are taken by other weights, or its weights by another version.
     """
+    same = ModelVersion.objects.filter(weights_sha256=card["weights_sha256"]).first()
+    if same and (same.name, same.version) != (card["name"], card["version"]):
+        raise RegistryError(f"These weights are registered as {same} already. Past answers name that version.")
     known = ModelVersion.objects.filter(name=card["name"], version=card["version"]).first()
     if known and known.weights_sha256 != card["weights_sha256"]:
         raise RegistryError(

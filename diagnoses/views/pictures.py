@@ -35,8 +35,9 @@ def picture(request: HttpRequest, image_id: uuid.UUID) -> HttpResponse:
 def heatmap_overlay(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
     """The heatmap in colour, see-through where it is cold; `?palette=` is jet or viridis."""
     job = visible_job_with_result(request.user, job_id)
+    palette = palette_of(request.GET.get("palette", Palette.JET))
     audit.record(AuditAction.HEATMAP_VIEWED, audit.actor_of(request), job)
-    return heatmap_response(job, request.GET.get("palette", Palette.JET))
+    return heatmap_response(job, palette)
 
 
 @require_safe
@@ -44,7 +45,7 @@ def heatmap_overlay(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
 @cache_control(public=True, max_age=86400)
 def colour_bar(request: HttpRequest, palette: str) -> HttpResponse:
     """The scale of a palette, cold on the left. The same for everybody."""
-    return HttpResponse(heatmap.colour_bar(_palette(palette)), content_type="image/png")
+    return HttpResponse(heatmap.colour_bar(palette_of(palette)), content_type="image/png")
 
 
 def visible_job_with_result(user: Viewer, job_id: uuid.UUID) -> Job:
@@ -61,19 +62,20 @@ def picture_response(image: Image) -> HttpResponse:
     return _private(HttpResponse(data, content_type="image/jpeg"))
 
 
-def heatmap_response(job: Job, palette: str) -> HttpResponse:
+def heatmap_response(job: Job, palette: Palette) -> HttpResponse:
     """The heatmap of a job, in the picture's proportions."""
     width, height = job.image.width, job.image.height
     scale = HEATMAP_EDGE / max(width, height)
     size = max(1, round(width * scale)), max(1, round(height * scale))
     try:
-        data = heatmap.colour(storage.read(job.result.heatmap_name), _palette(palette), *size)
+        data = heatmap.colour(storage.read(job.result.heatmap_name), palette, *size)
     except (OSError, ValueError) as error:
         raise Http404("This heatmap cannot be shown.") from error
     return _private(HttpResponse(data, content_type="image/png"))
 
 
-def _palette(name: str) -> Palette:
+def palette_of(name: str) -> Palette:
+    """The palette of that name. Raises Http404 where there is none."""
     try:
         return Palette(name)
     except ValueError as error:

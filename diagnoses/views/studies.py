@@ -58,6 +58,7 @@ def study(request: HttpRequest, study_id: uuid.UUID) -> HttpResponse:
 def study_images(request: HttpRequest, study_id: uuid.UUID) -> HttpResponse:
     """The part of the study's page that changes, for a page that is already open."""
     state = _visible_state(request.user, study_id)
+    audit.record(AuditAction.STUDY_VIEWED, audit.actor_of(request), state.study)
     return render(request, "diagnoses/_images.html", _study_context(state))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psycopg2
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
@@ -310,11 +311,27 @@ def test_a_round_of_the_scheduler_survives_a_database_that_is_away(caplog: pytes
 
 
 @pytest.mark.django_db
-def test_a_round_of_the_scheduler_survives_a_database_that_restarted(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("statement", range(1, 9))
+def test_a_round_of_the_scheduler_survives_a_database_that_goes_away_in_the_middle(
+    caplog: pytest.LogCaptureFixture, statement: int
+) -> None:
+    sent: list[str] = []
+
+    def cut_off(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        sent.append(sql)
+        if len(sent) == statement:
+            with psycopg2.connect(**connection.get_connection_params()) as other, other.cursor() as cursor:
+                cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [connection.connection.get_backend_pid()])
+            other.close()
+        return execute(sql, params, many, context)
+
     def rounds() -> None:
-        connection.ensure_connection()
-        connection.connection.close()
-        scheduler._round()
+        with connection.execute_wrapper(cut_off):
+            scheduler._round()
         scheduler._round()
 
-    in_a_thread(rounds)
+    with caplog.at_level(logging.WARNING):
+        in_a_thread(rounds)
+    assert len(sent) >= statement, "a round has become shorter: lower the number of statements above"
+    assert len(caplog.messages) == 1
+    assert caplog.messages[0].startswith("The database is out of reach")

@@ -1,5 +1,6 @@
 """Which models are known, which one reads, and whether any worker is there to do it."""
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -60,6 +61,14 @@ def test_a_retrained_model_stands_beside_the_old_one_with_a_threshold_of_its_own
         ("1.1.0", new.threshold),
     }
     assert old.threshold != new.threshold == 0.25
+
+
+def test_the_same_weights_under_a_new_version_do_not_rewrite_what_was_read_before() -> None:
+    version = register_model_version(card=shipped_card())
+    with suppress(RegistryError):
+        register_model_version(card=shipped_card(version="1.1.0"))
+    version.refresh_from_db()
+    assert version.version == "1.0.0"
 
 
 def test_the_active_version_is_the_last_registered_of_the_sites_model(settings: LazySettings) -> None:
@@ -126,6 +135,19 @@ def test_a_worker_counts_as_alive_for_twenty_seconds(
 ) -> None:
     heard("reader-1", model_version, seconds=seconds)
     assert a_worker_is_alive() is alive
+
+
+def test_a_worker_that_has_another_model_does_not_count_as_alive(model_version: ModelVersion) -> None:
+    heard("reader-1", make_model_version(name="densenet121"), seconds=0)
+    assert a_worker_is_alive() is False
+
+
+def test_a_worker_that_is_too_old_for_what_is_sent_now_does_not_count_as_alive(model_version: ModelVersion) -> None:
+    newer = make_model_version(version="9.0.0")
+    heard("reader-1", model_version, seconds=0)
+    assert a_worker_is_alive() is False
+    heard("reader-2", newer, seconds=0)
+    assert a_worker_is_alive() is True
 
 
 def test_a_site_that_never_had_a_worker_has_none_alive() -> None:

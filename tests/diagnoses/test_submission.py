@@ -231,6 +231,17 @@ def test_the_bells_message_says_nothing_of_the_patient(
         assert secret not in text
 
 
+def test_a_ring_that_was_heard_says_so(doorbell: Doorbell) -> None:
+    assert queue.ring() is True
+    assert doorbell.rings() == 1
+
+
+@pytest.mark.usefixtures("dead_broker")
+def test_a_ring_that_cannot_be_sent_says_so_and_breaks_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    assert queue.ring() is False
+    assert "The doorbell is out of reach" in caplog.text
+
+
 @pytest.mark.usefixtures("dead_broker")
 def test_a_broker_that_is_away_neither_fails_an_upload_nor_holds_it_up(
     clinician: User, model_version: ModelVersion, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
