@@ -48,18 +48,14 @@ def send(request: HttpRequest) -> HttpResponse:
 @never_cache
 def study(request: HttpRequest, study_id: uuid.UUID) -> HttpResponse:
     """A study: its pictures, and the answer to each as far as there is one."""
-    state = _visible_state(request.user, study_id)
-    audit.record(AuditAction.STUDY_VIEWED, audit.actor_of(request), state.study)
-    return render(request, "diagnoses/study.html", _study_context(state))
+    return _show(request, study_id, "diagnoses/study.html")
 
 
 @require_safe
 @never_cache
 def study_images(request: HttpRequest, study_id: uuid.UUID) -> HttpResponse:
     """The part of the study's page that changes, for a page that is already open."""
-    state = _visible_state(request.user, study_id)
-    audit.record(AuditAction.STUDY_VIEWED, audit.actor_of(request), state.study)
-    return render(request, "diagnoses/_images.html", _study_context(state))
+    return _show(request, study_id, "diagnoses/_images.html")
 
 
 @require_safe
@@ -83,20 +79,23 @@ def _submit(request: HttpRequest, form: StudyForm) -> Submission | None:
         return None
 
 
-def _visible_state(user: Viewer, study_id: uuid.UUID) -> StudyState:
-    try:
-        return study_state(user, study_id)
-    except Study.DoesNotExist as error:
-        raise Http404 from error
-
-
-def _study_context(state: StudyState) -> dict[str, object]:
-    return {
+def _show(request: HttpRequest, study_id: uuid.UUID, template: str) -> HttpResponse:
+    state = _visible_state(request.user, study_id)
+    audit.record(AuditAction.STUDY_VIEWED, audit.actor_of(request), state.study)
+    context = {
         "state": state,
         "study": state.study,
         "palettes": list(Palette),
         "worker_is_alive": state.ended or a_worker_is_alive(),
     }
+    return render(request, template, context)
+
+
+def _visible_state(user: Viewer, study_id: uuid.UUID) -> StudyState:
+    try:
+        return study_state(user, study_id)
+    except Study.DoesNotExist as error:
+        raise Http404 from error
 
 
 def _look(user: Viewer, study_id: uuid.UUID) -> StudyState:
