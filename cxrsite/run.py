@@ -67,13 +67,13 @@ def _run(options: Options, stop: threading.Event, stack: ExitStack) -> int:
     _say("Preparing the database")
     for command in (["migrate", "--noinput", "--verbosity", "0"], ["register_models"]):
         _manage(command, environment)
-    accounts = _manage(["first_users"], environment)
     _leave_environment(options.var, environment, stack)
     _say("Starting web, worker and scheduler")
     children = _start_children(options, environment, stack)
     if not _wait_until_ready(options, children, stop):
         return 0
-    _greet(options, accounts)
+    # Only now: passwords made by a start that then fails would be lost.
+    _greet(options, _manage(["first_users"], environment))
     return _watch([*servers, *children], stop)
 
 
