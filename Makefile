@@ -3,6 +3,7 @@
 PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3 2>/dev/null))
 VENV := .venv
 BIN := $(VENV)/bin
+COLLECTED := var/static/staticfiles.json
 STATIC := $(shell find diagnoses/static -type f 2>/dev/null)
 
 .DEFAULT_GOAL := help
@@ -15,10 +16,10 @@ help:
 	@echo "make bench  measure the way from upload to result against a bare loop (DATA= a folder of radiographs)"
 	@echo "make clean  remove what the build made; never var/, where the data is"
 
-run: $(VENV)/.run $(VENV)/.static
+run: $(VENV)/.run $(COLLECTED)
 	@exec $(BIN)/python -m cxrsite.run
 
-test: $(VENV)/.dev $(VENV)/.static
+test: $(VENV)/.dev $(COLLECTED)
 	$(BIN)/python -m tests.chromium
 	$(BIN)/python -m pytest
 
@@ -32,7 +33,7 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.dev $(VENV)/.static
+bench: $(VENV)/.dev $(COLLECTED)
 	$(BIN)/python -m tests.bench $(DATA)
 
 clean:
@@ -55,7 +56,7 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
 	@touch $@
 
-$(VENV)/.static: $(STATIC) $(VENV)/.run
+$(COLLECTED): $(STATIC) $(VENV)/.run
 	@CXR_ENV_FILE= CXR_SECRET_KEY=only-to-collect-files-and-never-to-serve-anything-with-it DATABASE_URL=postgresql://none/none \
 		REDIS_URL=redis://none $(BIN)/python manage.py collectstatic --noinput --verbosity 0
 	@touch $@

@@ -63,7 +63,10 @@ class EmbeddedPostgres:
         """See `Server.revive`."""
         if not self._server.get_postmaster_info().is_running():
             report("PostgreSQL has died; starting it again.")
-            self._server.ensure_postgres_running()
+            try:
+                self._server.ensure_postgres_running()
+            except (OSError, subprocess.SubprocessError) as error:
+                report(f"PostgreSQL did not start ({error}); trying again.")
         return True
 
     def stop(self) -> None:
@@ -140,12 +143,16 @@ class EmbeddedRedis:
 
 
 def _forget_another_processes_number(pid_file: Path) -> None:
-    """Remove what a power cut left, where its process number is by now another program's: the wheel would trust it."""
+    """Remove what a power cut left, where its process number is by now another program's: the wheel would trust it.
+
+    Where nothing has that number, PostgreSQL itself knows best what to do with the file.
+    """
     if not pid_file.exists():
         return
-    number = int(pid_file.read_text().split()[0])
-    if not psutil.pid_exists(number) or str(pid_file.parent) not in " ".join(psutil.Process(number).cmdline()):
-        pid_file.unlink()
+    with suppress(psutil.NoSuchProcess):
+        owner = psutil.Process(int(pid_file.read_text().split()[0]))
+        if str(pid_file.parent) not in " ".join(owner.cmdline()):
+            pid_file.unlink()
 
 
 def _wheel() -> Any:

@@ -82,6 +82,7 @@ def submit_study(*, actor: Actor, files: Sequence[SentFile], details: StudyDetai
     if model_version is None:
         raise SubmissionError("No model is registered on this site yet. Ask your administrator to register one.")
     kept: list[Image | FileError] = []
+    commit_tried = False
     try:
         kept.extend(map(_keep, files))
         if not any(isinstance(item, Image) for item in kept):
@@ -90,8 +91,12 @@ def submit_study(*, actor: Actor, files: Sequence[SentFile], details: StudyDetai
             study = Study.objects.create(submitted_by=actor.user, **vars(details))
             submission = _commit(actor, study, files, kept, model_version)
             transaction.on_commit(queue.ring, robust=True)
+            commit_tried = True
     except BaseException:
-        _remove(kept)
+        # A connection that is lost during COMMIT leaves open whether it took place. A file without a row is litter; a
+        # row without its file is a lost study.
+        if not commit_tried:
+            _remove(kept)
         raise
     return submission
 

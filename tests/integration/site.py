@@ -93,7 +93,7 @@ class Site:
         """Start, and wait until the site says where it is."""
         process = self.launch(**environment)
         wait_until(lambda: "Ready: " in self.output or process.poll() is not None, START_SECONDS, "the site is ready")
-        assert process.poll() is None, self.output
+        assert process.poll() is None, f"it ended with status {process.returncode}:\n{self.output}"
         self.passwords |= dict(re.findall(r"^    (\w+)  (\S+)$", self.output, re.MULTILINE))
         self._seen |= set(self.processes())
         return self

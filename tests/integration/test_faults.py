@@ -76,7 +76,8 @@ def test_an_image_that_a_killed_worker_held_was_claimed_again_with_a_new_token(s
         "JOIN diagnoses_study s ON s.id = i.study_id WHERE s.patient_id = %s AND i.filename = 'gate.png'",
         stream.patient,
     )
-    assert tokens == [(2,)]
+    assert len(tokens) == 1
+    assert tokens[0][0] >= 2
 
 
 def test_a_worker_that_stood_still_cannot_save_its_answer_while_another_has_the_image_in_hand(
