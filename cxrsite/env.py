@@ -30,6 +30,13 @@ class Engine(StrEnum):
     TENSORFLOW = "tensorflow"
 
 
+class OutsideAge(StrEnum):
+    """What becomes of a picture whose patient is known to be outside the ages that the model was trained on."""
+
+    WARN = "warn"
+    REFUSE = "refuse"
+
+
 def words_of(text: str) -> list[str]:
     """The parts of a list that is written with commas, with or without spaces."""
     return [part.strip() for part in text.split(",") if part.strip()]
@@ -87,6 +94,8 @@ class Environment(BaseSettings):
     models_dir: Path = Field(alias="CXR_MODELS_DIR", default=BASE_DIR / "workers" / "models")
     model: str = Field(alias="CXR_MODEL", default="mobilenet_v2", pattern=r"^[a-z0-9_]+$")
     engine: Engine = Field(alias="CXR_ENGINE", default=Engine.AUTO)
+    outside_age: OutsideAge = Field(alias="CXR_OUTSIDE_AGE", default=OutsideAge.WARN)
+    prevalence: float | None = Field(alias="CXR_PREVALENCE", default=None, gt=0, lt=1)
     batch_size: int = Field(alias="CXR_BATCH_SIZE", default=16, ge=1, le=256)
     lease_seconds: int = Field(alias="CXR_LEASE_SECONDS", default=30, ge=2, le=3600)
     max_attempts: int = Field(alias="CXR_MAX_ATTEMPTS", default=3, ge=1, le=20)

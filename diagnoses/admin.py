@@ -1,5 +1,6 @@
 """The administrator's panel: users, what came in, what became of it, and the audit. Django's own admin."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -7,15 +8,34 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ActionForm
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from rest_framework.authtoken.admin import TokenAdmin
 from rest_framework.authtoken.models import TokenProxy
 
 from diagnoses import audit
-from diagnoses.models import AuditEvent, Image, Job, JobTransition, ModelVersion, RejectedFile, Study, Worker
+from diagnoses.audit import Actor
+from diagnoses.models import (
+    AuditEvent,
+    Image,
+    Job,
+    JobTransition,
+    ModelChange,
+    ModelVersion,
+    RejectedFile,
+    Study,
+    Worker,
+)
 from diagnoses.models.audit import AuditAction
+from diagnoses.models.registry import Standing
+from diagnoses.roles import MAY_PROMOTE
+from diagnoses.selectors.shadow import MOST_ROWS, shadow_comparison
+from diagnoses.services import registry
 from diagnoses.services.jobs import retry_job
 
 admin.site.site_header = "Chest X-ray reader: administration"
@@ -82,6 +102,14 @@ class _TransitionRows(_ReadOnlyRows):
     fields = ("at", "move", "source", "target", "token", "by", "detail")
 
 
+def reason_of(panel: "admin.ModelAdmin[Any]", request: HttpRequest) -> str:
+    """What was given as reason beside an action; where it is empty the person is told."""
+    reason = request.POST.get("reason", "").strip()
+    if not reason:
+        panel.message_user(request, "Say why: fill in the reason beside the action.", messages.ERROR)
+    return reason
+
+
 @admin.register(Study)
 class StudyAdmin(_ReadOnly):
     """What was sent in: the record, without the pictures."""
@@ -93,10 +121,10 @@ class StudyAdmin(_ReadOnly):
     inlines = (_ImageRows, _RejectedRows)
 
 
-class RetryForm(ActionForm):
-    """The reason that a retry needs, beside the choice of the action."""
+class ReasonForm(ActionForm):
+    """The reason that an action needs, beside its choice."""
 
-    reason = forms.CharField(required=False, max_length=200, label="Reason for a retry")
+    reason = forms.CharField(required=False, max_length=200, label="Reason")
 
 
 @admin.register(Job)
@@ -108,7 +136,7 @@ class JobAdmin(_ReadOnly):
     search_fields = ("id", "image__id", "image__study__id")
     list_select_related = ("model_version",)
     inlines = (_TransitionRows,)
-    action_form = RetryForm
+    action_form = ReasonForm
     actions = ("retry",)
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
@@ -118,9 +146,8 @@ class JobAdmin(_ReadOnly):
     @admin.action(description="Queue again (failed or refused jobs; a reason is needed)", permissions=["retry"])
     def retry(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
         """Queue the chosen jobs again, each on record."""
-        reason = request.POST.get("reason", "").strip()
+        reason = reason_of(self, request)
         if not reason:
-            self.message_user(request, "Say why: fill in the reason beside the action.", messages.ERROR)
             return
         actor = audit.actor_of(request)
         retried = sum(retry_job(job=job, actor=actor, reason=reason) for job in queryset)
@@ -130,19 +157,126 @@ class JobAdmin(_ReadOnly):
             self.message_user(request, f"{untouched} left alone: neither failed nor refused.", messages.WARNING)
 
 
+def _roll_back(*, version: ModelVersion, actor: Actor, reason: str) -> None:
+    """What was seen as the default when the action was chosen must be it still."""
+    if not version.is_live:
+        raise registry.RegistryError(f"{version} is not the default. Choose the default to roll back from it.")
+    registry.roll_back(actor=actor, reason=reason)
+
+
+def _stop_shadow(*, version: ModelVersion, actor: Actor, reason: str) -> None:
+    if version.standing != Standing.SHADOW:
+        raise registry.RegistryError(f"{version} is not the shadow. Choose the one that is.")
+    registry.stop_shadow(actor=actor, reason=reason)
+
+
 @admin.register(ModelVersion)
 class ModelVersionAdmin(_ReadOnly):
-    """The models that read here, each with its card."""
+    """The models that read here, each with its card, and the choice of what reads."""
 
-    list_display = ("name", "version", "architecture", "threshold", "temperature", "registered_at")
+    list_display = (
+        "__str__",
+        "standing",
+        "available",
+        "threshold",
+        "band",
+        "registered_at",
+        "comparison",
+    )
+    action_form = ReasonForm
+    actions = ("make_default", "go_back", "run_as_shadow", "end_shadow")
+
+    @admin.display(description="cannot say between")
+    def band(self, version: ModelVersion) -> str:
+        return f"{version.band_low:.3f} and {version.band_high:.3f}"
+
+    @admin.display(description="beside the default")
+    def comparison(self, version: ModelVersion) -> str:
+        url = reverse("admin:diagnoses_modelversion_shadow", args=[version.pk])
+        return format_html('<a href="{}">Shadow comparison</a>', url)
+
+    def has_promote_permission(self, request: HttpRequest) -> bool:
+        """Asked by Django for the actions below."""
+        return request.user.has_perm(MAY_PROMOTE)
+
+    @admin.action(description="Make it the default (a reason is needed)", permissions=["promote"])
+    def make_default(self, request: HttpRequest, queryset: QuerySet[ModelVersion]) -> None:
+        """Read new studies with the chosen version from now on."""
+        self._change(request, queryset, registry.promote, "{} is the default now.")
+
+    @admin.action(description="Roll back from it to the one before (a reason is needed)", permissions=["promote"])
+    def go_back(self, request: HttpRequest, queryset: QuerySet[ModelVersion]) -> None:
+        """Undo the choice of the chosen version, which has to be the default."""
+        self._change(request, queryset, _roll_back, "Rolled back from {}.")
+
+    @admin.action(description="Run it as shadow (a reason is needed)", permissions=["promote"])
+    def run_as_shadow(self, request: HttpRequest, queryset: QuerySet[ModelVersion]) -> None:
+        """Have the chosen version read each new image too, for comparison alone."""
+        self._change(request, queryset, registry.start_shadow, "{} runs as shadow now.")
+
+    @admin.action(description="Stop it as shadow (a reason is needed)", permissions=["promote"])
+    def end_shadow(self, request: HttpRequest, queryset: QuerySet[ModelVersion]) -> None:
+        """Let the chosen version, which has to be the shadow, read no new images."""
+        self._change(request, queryset, _stop_shadow, "{} is no shadow any more.")
+
+    def _change(
+        self, request: HttpRequest, queryset: QuerySet[ModelVersion], change: Callable[..., object], done: str
+    ) -> None:
+        reason = reason_of(self, request)
+        if not reason:
+            return
+        versions = list(queryset[:2])
+        if len(versions) != 1:
+            self.message_user(request, "Choose one version.", messages.ERROR)
+            return
+        try:
+            change(version=versions[0], actor=audit.actor_of(request), reason=reason)
+        except registry.RegistryError as error:
+            self.message_user(request, str(error), messages.ERROR)
+        else:
+            self.message_user(request, done.format(versions[0]), messages.SUCCESS)
+
+    def get_urls(self) -> list[URLPattern]:
+        shadow = self.admin_site.admin_view(self.shadow)
+        return [path("<int:pk>/shadow/", shadow, name="diagnoses_modelversion_shadow"), *super().get_urls()]
+
+    def shadow(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """How the version's answers compare with those that clinicians got: numbers, and no pictures."""
+        version = get_object_or_404(ModelVersion, pk=pk)
+        if not self.has_view_permission(request, version):
+            raise PermissionDenied
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Shadow comparison: {version}",
+            "opts": self.opts,
+            "version": version,
+            "comparison": shadow_comparison(version),
+            "most_rows": MOST_ROWS,
+        }
+        return render(request, "admin/diagnoses/modelversion/shadow.html", context)
+
+
+@admin.register(ModelChange)
+class ModelChangeAdmin(_ReadOnly):
+    """What read when, by whose choice, and why. Nothing here can be added, changed or deleted, by anybody."""
+
+    list_display = ("at", "kind", "version", "replaced", "by", "reason")
+    list_filter = ("kind", "version", "at")
+    list_select_related = ("version", "replaced")
 
 
 @admin.register(Worker)
 class WorkerAdmin(_ReadOnly):
     """The processes that read, and when each was last heard."""
 
-    list_display = ("name", "model_version", "engine", "started_at", "seen_at")
-    list_select_related = ("model_version",)
+    list_display = ("name", "loaded", "engine", "started_at", "seen_at")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Worker]:
+        return super().get_queryset(request).prefetch_related("model_versions")
+
+    @admin.display(description="models")
+    def loaded(self, worker: Worker) -> str:
+        return ", ".join(str(version) for version in worker.model_versions.all())
 
 
 @admin.register(AuditEvent)

@@ -19,9 +19,14 @@ COLUMNS = (
     "accession_number",
     "status",
     "label",
+    "indeterminate",
     "probability",
     "threshold",
     "score",
+    "warnings",
+    "override",
+    "override_by",
+    "override_reason",
     "model",
     "model_version",
     "error",
@@ -49,13 +54,24 @@ def _cells(job: Job) -> list[object]:
         study.patient_birth_date or "",
         _text(study.accession_number),
         job.status,
-        result.label if result else "",
-        f"{result.probability:.4f}" if result else "",
-        f"{result.threshold:.4f}" if result else "",
-        f"{result.score:.4f}" if result else "",
+        *(_answer(result) if result else [""] * 6),
+        job.override_code,
+        _text(job.override_by),
+        _text(job.override_reason),
         job.model_version.name,
         job.model_version.version,
         job.error_code,
+    ]
+
+
+def _answer(result: Result) -> list[str]:
+    return [
+        result.label,
+        result.indeterminate_reason,
+        f"{result.probability:.4f}",
+        f"{result.threshold:.4f}",
+        f"{result.score:.4f}",
+        " ".join(result.warnings),
     ]
 
 

@@ -7,7 +7,9 @@ from django.core.files.uploadedfile import UploadedFile
 
 from diagnoses.models import ModelVersion, Study
 from diagnoses.models.job import Label
+from diagnoses.selectors.cards import find_model_version
 from diagnoses.selectors.history import HistoryFilter
+from diagnoses.selectors.registry import available_model_versions
 from diagnoses.services.submission import StudyDetails
 from diagnoses.states import JobStatus
 
@@ -32,6 +34,12 @@ class _DateInput(forms.DateInput):
         super().__init__(format="%Y-%m-%d")
 
 
+_NO_SUCH_READER = {
+    "required": "Choose the model that shall read it.",
+    "invalid_choice": "This model does not read here (any more). Reload the page and choose another.",
+}
+
+
 class _Dressed:
     """Gives each widget the class that the style sheet knows it by."""
 
@@ -44,10 +52,42 @@ class _Dressed:
             field.widget.attrs["class"] = look
 
 
+def reader_choices() -> list[tuple[str, str]]:
+    """The models that can read here, the default first."""
+    return [
+        (version_key(version), f"{version} (default)" if version.is_live else str(version))
+        for version in available_model_versions()
+    ]
+
+
+def version_key(version: ModelVersion) -> str:
+    """How forms and the API name a version."""
+    return f"{version.name}@{version.version}"
+
+
+class ReaderForm(_Dressed, forms.Form):
+    """The model that is to read an image again."""
+
+    model = forms.ChoiceField(choices=reader_choices, error_messages=_NO_SUCH_READER)
+
+    def version(self) -> ModelVersion:
+        """The model that was chosen."""
+        return find_model_version(self.cleaned_data["model"])
+
+
+class OverrideForm(_Dressed, forms.Form):
+    """Why an image is to be read that the gate refused."""
+
+    reason = forms.CharField(
+        max_length=500, error_messages={"required": "Say why this image should be read all the same."}
+    )
+
+
 class StudyForm(_Dressed, forms.ModelForm):  # type: ignore[type-arg]
     """One study: its files and what is known of the patient."""
 
     files = _ManyFilesField(required=False, label="Radiographs")  # type: ignore[assignment]
+    model = forms.ChoiceField(required=False, choices=reader_choices, label="Read with", error_messages=_NO_SUCH_READER)
 
     class Meta:
         model = Study
@@ -57,6 +97,16 @@ class StudyForm(_Dressed, forms.ModelForm):  # type: ignore[type-arg]
     def details(self) -> StudyDetails:
         """What was said of the study, checked."""
         return StudyDetails(**{name: self.cleaned_data[name] for name in self._meta.fields or ()})
+
+    def version(self) -> ModelVersion | None:
+        """The model that was chosen; None leaves the choice to the site."""
+        wanted = self.cleaned_data["model"]
+        return find_model_version(wanted) if wanted else None
+
+    @property
+    def offers_models(self) -> bool:
+        """Whether there is a choice to make."""
+        return len(list(self.fields["model"].choices)) > 1  # type: ignore[attr-defined]
 
 
 def model_choices() -> list[tuple[str, str]]:
@@ -70,6 +120,13 @@ class HistoryForm(_Dressed, forms.Form):
 
     search = forms.CharField(required=False, max_length=200)
     label = forms.ChoiceField(required=False, choices=[("", "Any answer"), *Label.choices])
+    indeterminate = forms.TypedChoiceField(
+        required=False,
+        choices=[("", "Sure or not"), ("true", "Cannot say")],
+        coerce=bool,
+        empty_value=False,
+        label="Certainty",
+    )
     status = forms.ChoiceField(
         required=False, choices=[("", "Any state"), *((s.value, s.value.capitalize()) for s in JobStatus)]
     )

@@ -3,6 +3,8 @@
 from enum import StrEnum
 
 MAY_SUBMIT = "diagnoses.add_study"
+MAY_OVERRIDE = "diagnoses.override_refusal"
+MAY_PROMOTE = "diagnoses.promote_modelversion"
 
 
 class Role(StrEnum):

@@ -23,6 +23,9 @@ class Move(StrEnum):
     RECOVER = "recover"
     ABANDON = "abandon"
     RETRY = "retry"
+    OVERRIDE = "override"
+    RETARGET = "retarget"
+    WITHDRAW = "withdraw"
 
 
 ENDED = frozenset({JobStatus.DONE, JobStatus.REFUSED, JobStatus.FAILED})
@@ -36,6 +39,9 @@ LEGAL_MOVES: dict[Move, tuple[frozenset[JobStatus], JobStatus]] = {
     Move.RECOVER: (frozenset({JobStatus.RUNNING}), JobStatus.QUEUED),
     Move.ABANDON: (frozenset({JobStatus.RUNNING}), JobStatus.FAILED),
     Move.RETRY: (frozenset({JobStatus.FAILED, JobStatus.REFUSED}), JobStatus.QUEUED),
+    Move.OVERRIDE: (frozenset({JobStatus.REFUSED}), JobStatus.QUEUED),
+    Move.RETARGET: (frozenset({JobStatus.QUEUED}), JobStatus.QUEUED),
+    Move.WITHDRAW: (frozenset({JobStatus.QUEUED}), JobStatus.FAILED),
 }
 """For each move, the states it starts from and the one it leads to."""
 

@@ -35,6 +35,10 @@ WRONG = [
     ("CXR_TRUSTED_ORIGINS", "site.example"),
     ("CXR_MODEL", "../../etc"),
     ("CXR_ENGINE", "pytorch"),
+    ("CXR_OUTSIDE_AGE", "ignore"),
+    ("CXR_PREVALENCE", "0"),
+    ("CXR_PREVALENCE", "1"),
+    ("CXR_PREVALENCE", "12 %"),
     ("CXR_BATCH_SIZE", "0"),
     ("CXR_BATCH_SIZE", "many"),
     ("CXR_LEASE_SECONDS", "1"),
@@ -117,6 +121,12 @@ def test_the_settings_themselves_print_no_secret() -> None:
 
 def test_an_empty_value_is_as_good_as_none() -> None:
     assert start("import cxrsite.settings as s; print(s.CXR_BATCH_SIZE)", CXR_BATCH_SIZE="") == (0, "16\n")
+
+
+def test_the_share_of_the_ill_is_not_guessed() -> None:
+    code = "import cxrsite.settings as s; print(s.CXR_PREVALENCE, s.CXR_OUTSIDE_AGE)"
+    assert start(code) == (0, "None warn\n")
+    assert start(code, CXR_PREVALENCE="0.12", CXR_OUTSIDE_AGE="refuse") == (0, "0.12 refuse\n")
 
 
 def test_a_list_may_be_written_with_spaces() -> None:

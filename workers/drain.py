@@ -9,7 +9,7 @@ from django.conf import settings
 from diagnoses.imaging.errors import ImageError
 from diagnoses.services import jobs as job_services
 from diagnoses.services.jobs import Claim, Outcome
-from workers.inference.reader import Reading
+from workers.inference.reader import Reading, ReadRequest
 from workers.runtime import Runtime
 
 _log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ def drain(runtime: Runtime) -> int:
     taken = 0
     until = time.monotonic() + _BUDGET_SECONDS
     while claims := job_services.claim_jobs(
-        worker_name=runtime.worker_name, model_version=runtime.model_version, limit=settings.CXR_BATCH_SIZE
+        worker_name=runtime.worker_name, model_versions=runtime.model_versions, limit=settings.CXR_BATCH_SIZE
     ):
         with runtime.holding(claims):
             read_batch(runtime, claims)
@@ -41,12 +41,13 @@ def drain(runtime: Runtime) -> int:
 
 
 def read_batch(runtime: Runtime, claims: Sequence[Claim]) -> None:
-    """Bring each claimed job to an end. No transaction is open while the model runs."""
+    """Bring each claimed job to an end; all are of one version. No transaction is open while the model runs."""
     files = [(claim, data) for claim in claims if (data := _read_file(claim)) is not None]
     if not files:
         return
     try:
-        answers = runtime.reader.read([data for _, data in files])
+        reader = runtime.readers[claims[0].model_version_id]
+        answers = reader.read([ReadRequest(data, claim.age_years, claim.gate_overridden) for claim, data in files])
     except Exception:  # noqa: BLE001 - whatever it was, every job of the batch gets its end
         _log.exception("A batch of %d could not be read", len(files))
         _blame_one(runtime, [claim for claim, _ in files])
@@ -91,7 +92,7 @@ def _finish(runtime: Runtime, claim: Claim, answer: Reading | ImageError) -> Non
 
 
 def _complete(runtime: Runtime, claim: Claim, reading: Reading) -> None:
-    outcome = Outcome(engine=runtime.reader.engine, **vars(reading))
+    outcome = Outcome(engine=runtime.readers[claim.model_version_id].engine, **vars(reading))
     try:
         kept = job_services.complete_job(claim=claim, outcome=outcome)
     except OSError:

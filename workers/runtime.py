@@ -1,4 +1,4 @@
-"""What a worker's process holds: one model, its registration, and the sign that it is alive."""
+"""What a worker's process holds: every shipped model, and the sign that it is alive."""
 
 import logging
 import os
@@ -8,6 +8,7 @@ import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection
@@ -15,19 +16,34 @@ from django.db import DatabaseError, close_old_connections, connection
 from diagnoses.services import jobs as job_services
 from diagnoses.services import registry
 from diagnoses.services.jobs import Claim
+from workers.inference.card import ModelError
+from workers.inference.engines import choose_engine
 from workers.inference.reader import Reader
+from workers.shipped import shipped_folders
 
 _log = logging.getLogger(__name__)
 
 
 class Runtime:
-    """A loaded model in this process, reported to the database while the process lives."""
+    """The loaded models in this process, reported to the database while the process lives."""
 
     def __init__(self) -> None:
-        """Load the site's model. Raises ModelError."""
+        """Load every shipped model. Raises ModelError where the live one is not among those that can be used."""
         self.worker_name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-        self.reader = Reader(settings.CXR_MODELS_DIR / settings.CXR_MODEL, settings.CXR_ENGINE)
-        self.model_version = registry.register_model_version(card=self.reader.card.model_dump(mode="json"))
+        self.model_versions, self.readers = [], {}
+        for folder in shipped_folders(settings.CXR_MODELS_DIR):
+            try:
+                reader = _reader(folder)
+                version = registry.register_model_version(card=reader.card.model_dump(mode="json"))
+            except Exception:  # noqa: BLE001 - whatever is wrong with one model must not keep the others from reading
+                _log.exception("The model in %s cannot be used; going on without it", folder)
+            else:
+                self.model_versions.append(version)
+                self.readers[version.pk] = reader
+        if not any(version.is_live for version in self.model_versions):
+            raise ModelError(
+                f"The site's default model is not among those in {settings.CXR_MODELS_DIR} that work here."
+            )
         self._held: Collection[Claim] = ()
         self._stopped = threading.Event()
         self._presence = threading.Thread(target=self._stay_present, name="presence", daemon=True)
@@ -61,12 +77,17 @@ class Runtime:
     def _report(self) -> None:
         try:
             close_old_connections()
-            registry.report_worker(name=self.worker_name, model_version=self.model_version, engine=self.reader.engine)
+            engine = choose_engine(settings.CXR_ENGINE)
+            registry.report_worker(name=self.worker_name, model_versions=self.model_versions, engine=engine)
             job_services.extend_leases(worker_name=self.worker_name, claims=self._held)
         except DatabaseError as error:
             # The database is away: the leases run out and others take over, which is what they are for.
             _log.warning("The worker could not report: %s", error)
             connection.close()
+
+
+def _reader(folder: Path) -> Reader:
+    return Reader(folder, settings.CXR_ENGINE, refuse_outside_age=settings.CXR_OUTSIDE_AGE == "refuse")
 
 
 @cache

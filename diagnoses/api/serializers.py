@@ -6,12 +6,26 @@ from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from diagnoses.models import Result, Study
-from diagnoses.models.job import Label
+from diagnoses.models import Job, ModelVersion, Result, Study
+from diagnoses.models.job import Indeterminacy, Label
 from diagnoses.models.study import Sex
+from diagnoses.selectors.cards import find_model_version
 from diagnoses.selectors.studies import StudyImage, StudyState
 from diagnoses.services.submission import Answer, StudyDetails, Submission
 from diagnoses.states import JobStatus
+
+
+class ModelField(serializers.CharField):
+    """A model by its name, or a version of it as "name@version"; the value is the registered version."""
+
+    default_error_messages = {"unknown": "There is no such model here. GET /api/v1/models/ lists those there are."}
+
+    def to_internal_value(self, data: Any) -> ModelVersion:  # type: ignore[override]
+        """Look the version up."""
+        try:
+            return find_model_version(super().to_internal_value(data))
+        except ModelVersion.DoesNotExist:
+            self.fail("unknown")
 
 
 class StudyUploadSerializer(serializers.Serializer[Any]):
@@ -28,10 +42,16 @@ class StudyUploadSerializer(serializers.Serializer[Any]):
     patient_birth_date = serializers.DateField(required=False, allow_null=True, default=None)
     accession_number = serializers.CharField(required=False, allow_blank=True, max_length=64, default="")
     clinical_note = serializers.CharField(required=False, allow_blank=True, max_length=4000, default="")
+    model = ModelField(
+        required=False,
+        default=None,
+        help_text="What reads the study: a model's name, or \"name@version\"; the site's default otherwise.",
+    )
 
     def details(self) -> StudyDetails:
         """What was said of the study, checked."""
-        return StudyDetails(**{name: value for name, value in self.validated_data.items() if name != "files"})
+        said = {name: value for name, value in self.validated_data.items() if name not in ("files", "model")}
+        return StudyDetails(**said)
 
 
 class ErrorSerializer(serializers.Serializer[Any]):
@@ -41,12 +61,47 @@ class ErrorSerializer(serializers.Serializer[Any]):
     message = serializers.CharField()
 
 
+class BandSerializer(serializers.Serializer[Any]):
+    """Probabilities between which the product cannot say; low equals high where there is no such band."""
+
+    low = serializers.FloatField()
+    high = serializers.FloatField()
+
+
+class OverrideSerializer(serializers.Serializer[Any]):
+    """A refusal that a person overrode before the reading."""
+
+    code = serializers.CharField()
+    reason = serializers.CharField()
+    by = serializers.CharField()
+
+
+class OverrideRequestSerializer(serializers.Serializer[Any]):
+    """Why an image is to be read that the gate refused."""
+
+    reason = serializers.CharField(max_length=500)
+
+
+class ReadingRequestSerializer(serializers.Serializer[Any]):
+    """The model that is to read an image again."""
+
+    model = ModelField(help_text='A model\'s name, or "name@version".')
+
+
 class ResultSerializer(serializers.ModelSerializer[Result]):
-    """What the model said of one image. `probability` is that of pneumonia, calibrated; `score` is in log-odds."""
+    """What the model said of one image. `probability` is that of pneumonia, calibrated; `score` is in log-odds.
+
+    `label` is always what the threshold says, also where `indeterminate` says that the product cannot tell.
+    """
 
     model = serializers.CharField(source="job.model_version.name")
     model_version = serializers.CharField(source="job.model_version.version")
     label = serializers.ChoiceField(choices=Label.choices)  # type: ignore[assignment]
+    indeterminate = serializers.BooleanField()
+    indeterminate_reason = serializers.ChoiceField(choices=Indeterminacy.choices, allow_blank=True)  # type: ignore[assignment]
+    warnings = serializers.SerializerMethodField()
+    band = serializers.SerializerMethodField()
+    override = serializers.SerializerMethodField()
     heatmap_url = serializers.SerializerMethodField()
     timings_ms = serializers.DictField(child=serializers.FloatField())
 
@@ -54,9 +109,14 @@ class ResultSerializer(serializers.ModelSerializer[Result]):
         model = Result
         fields = (
             "label",
+            "indeterminate",
+            "indeterminate_reason",
             "probability",
             "score",
             "threshold",
+            "band",
+            "warnings",
+            "override",
             "model",
             "model_version",
             "weights_sha256",
@@ -66,6 +126,24 @@ class ResultSerializer(serializers.ModelSerializer[Result]):
             "timings_ms",
         )
 
+    @extend_schema_field(ErrorSerializer(many=True))
+    def get_warnings(self, result: Result) -> list[dict[str, str]]:
+        """What to know beside the answer, and what to do."""
+        pairs = zip(result.warnings, result.warning_words, strict=True)
+        return [{"code": code, "message": words} for code, words in pairs]
+
+    @extend_schema_field(BandSerializer)
+    def get_band(self, result: Result) -> dict[str, float]:
+        """The band that the model had when it read."""
+        return {"low": result.band_low, "high": result.band_high}
+
+    @extend_schema_field(OverrideSerializer(allow_null=True))
+    def get_override(self, result: Result) -> dict[str, str] | None:
+        """Who had it read although it was refused; null where nobody had to."""
+        if not result.override_code:
+            return None
+        return {"code": result.override_code, "reason": result.override_reason, "by": result.override_by}
+
     @extend_schema_field(serializers.URLField())
     def get_heatmap_url(self, result: Result) -> str:
         """Where the coloured heatmap is; takes `?palette=jet` or `viridis`."""
@@ -74,14 +152,67 @@ class ResultSerializer(serializers.ModelSerializer[Result]):
         return request.build_absolute_uri(url) if request else url
 
 
+class ReadingSerializer(serializers.Serializer[Any]):
+    """The reading of an image with one model."""
+
+    id = serializers.UUIDField()
+    created_at = serializers.DateTimeField()
+    model = serializers.CharField()
+    model_version = serializers.CharField()
+    status = serializers.ChoiceField(choices=[status.value for status in JobStatus])
+    error = ErrorSerializer(allow_null=True)
+    result = ResultSerializer(required=False)
+
+
 class StudyImageSerializer(serializers.Serializer[Any]):
-    """One file of a study. A file that was not taken in has no `id` and the status `refused`."""
+    """One file of a study. A file that was not taken in has no `id`, no readings, and the status `refused`.
+
+    `status`, `error` and `result` are those of the latest reading; `readings` holds all of them, newest first.
+    """
 
     id = serializers.UUIDField(allow_null=True)
     filename = serializers.CharField()
     status = serializers.ChoiceField(choices=[status.value for status in JobStatus])
     error = ErrorSerializer(allow_null=True)
     result = ResultSerializer(required=False)
+    readings = ReadingSerializer(many=True, required=False)
+
+
+class ModelSerializer(serializers.ModelSerializer[ModelVersion]):
+    """A version of a model as its card describes it. `figures` holds values with 95 % intervals."""
+
+    default = serializers.BooleanField(source="is_live")  # type: ignore[assignment]
+    band = serializers.SerializerMethodField()
+    intended_use = serializers.CharField(source="card.intended_use")
+    limits = serializers.ListField(source="card.limits", child=serializers.CharField())
+    training = serializers.DictField(source="card.training")
+    figures = serializers.DictField(source="card.figures")
+
+    class Meta:
+        model = ModelVersion
+        fields = (
+            "name",
+            "version",
+            "default",
+            "standing",
+            "available",
+            "architecture",
+            "threshold",
+            "temperature",
+            "band",
+            "card_sha256",
+            "weights_sha256",
+            "preprocessing_version",
+            "intended_use",
+            "limits",
+            "training",
+            "figures",
+        )
+
+    @extend_schema_field(BandSerializer)
+    def get_band(self, version: ModelVersion) -> dict[str, float]:
+        """Where it cannot say."""
+        return {"low": version.band_low, "high": version.band_high}
 
 
 class StudySerializer(serializers.ModelSerializer[Study]):
@@ -130,7 +261,7 @@ def study_data(state: StudyState, context: dict[str, Any]) -> dict[str, Any]:
         "patient_birth_date": study.patient_birth_date and study.patient_birth_date.isoformat(),
         "accession_number": study.accession_number,
         "clinical_note": study.clinical_note,
-        "images": [_image_data(image, context) for image in state.images],
+        "images": [image_data(image, context) for image in state.images],
     }
 
 
@@ -143,13 +274,34 @@ def _answer_data(answer: Answer) -> dict[str, Any]:
     }
 
 
-def _image_data(image: StudyImage, context: dict[str, Any]) -> dict[str, Any]:
+def image_data(image: StudyImage, context: dict[str, Any]) -> dict[str, Any]:
+    """An image in the shape of `StudyImageSerializer`, with all of its readings."""
     data: dict[str, Any] = {
         "id": str(image.job.image_id) if image.job else None,
         "filename": image.filename,
         "status": image.status,
-        "error": {"code": image.error_code, "message": image.error_message} if image.error_code else None,
+        "error": _error_data(image.error_code, image.error_message),
+        "readings": [reading_data(job, context) for job in image.jobs],
     }
     if image.result:
-        data["result"] = ResultSerializer(image.result, context=context).data
+        data["result"] = data["readings"][0]["result"]
     return data
+
+
+def reading_data(job: Job, context: dict[str, Any]) -> dict[str, Any]:
+    """A reading in the shape of `ReadingSerializer`."""
+    data: dict[str, Any] = {
+        "id": str(job.pk),
+        "created_at": job.created_at.isoformat(),
+        "model": job.model_version.name,
+        "model_version": job.model_version.version,
+        "status": job.status,
+        "error": _error_data(job.error_code, job.error_message),
+    }
+    if job.status == JobStatus.DONE:
+        data["result"] = ResultSerializer(job.result, context=context).data
+    return data
+
+
+def _error_data(code: str, message: str) -> dict[str, str] | None:
+    return {"code": code, "message": message} if code else None

@@ -3,12 +3,15 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView
 
-from diagnoses.api import views
+from diagnoses.api import readings, views
 
 urlpatterns = [
     path("studies/", views.StudiesView.as_view(), name="api_studies"),
     path("studies/<uuid:study_id>/", views.StudyView.as_view(), name="api_study"),
     path("images/<uuid:image_id>/picture/", views.PictureView.as_view(), name="api_picture"),
+    path("images/<uuid:image_id>/readings/", readings.ReadingsView.as_view(), name="api_readings"),
+    path("jobs/<uuid:job_id>/override/", readings.OverrideView.as_view(), name="api_override"),
+    path("models/", readings.ModelsView.as_view(), name="api_models"),
     path("jobs/<uuid:job_id>/heatmap/", views.HeatmapView.as_view(), name="api_heatmap"),
     path("schema/", SpectacularAPIView.as_view(), name="api_schema"),
 ]

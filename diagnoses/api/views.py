@@ -61,6 +61,7 @@ class StudyPagination(CursorPagination):
 _FILTERS = [
     OpenApiParameter("search", str, description="In file name, patient id, accession number and clinical note."),
     OpenApiParameter("label", str, enum=Label.values),
+    OpenApiParameter("indeterminate", str, enum=["true"], description="Only where the product cannot tell."),
     OpenApiParameter("status", str, enum=[s.value for s in JobStatus]),
     OpenApiParameter("patient_id", str),
     OpenApiParameter("model", str),
@@ -70,11 +71,11 @@ _FILTERS = [
 
 
 @method_decorator(never_cache, name="dispatch")
-class _PrivateView(APIView):
+class PrivateView(APIView):
     """Answers hold patients' data: nothing on the way may keep them."""
 
 
-class StudiesView(_PrivateView):
+class StudiesView(PrivateView):
     """The collection of studies."""
 
     parser_classes = [MultiPartParser, FormParser]
@@ -96,6 +97,7 @@ class StudiesView(_PrivateView):
                 actor=audit.actor_of(request._request),
                 files=sent_files(upload.validated_data["files"]),
                 details=upload.details(),
+                model_version=upload.validated_data["model"],
             )
         except SubmissionError as error:
             return _nothing_taken(str(error))
@@ -117,7 +119,7 @@ class StudiesView(_PrivateView):
         return paginator.get_paginated_response([_data(state_of(study), request) for study in page])
 
 
-class StudyView(_PrivateView):
+class StudyView(PrivateView):
     """One study."""
 
     @extend_schema(operation_id="studies_retrieve", responses=StudySerializer)
@@ -131,7 +133,7 @@ class StudyView(_PrivateView):
         return Response(_data(state, request))
 
 
-class PictureView(_PrivateView):
+class PictureView(PrivateView):
     """One image, as a picture."""
 
     @extend_schema(operation_id="images_picture", responses={(200, "image/jpeg"): OpenApiTypes.BINARY})
@@ -142,7 +144,7 @@ class PictureView(_PrivateView):
         return picture_response(image)
 
 
-class HeatmapView(_PrivateView):
+class HeatmapView(PrivateView):
     """The heatmap of one reading."""
 
     @extend_schema(

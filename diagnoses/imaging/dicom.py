@@ -1,5 +1,8 @@
 """DICOM: what is taken in, and how its stored values become grey levels."""
 
+import re
+from dataclasses import dataclass
+from datetime import date
 from io import BytesIO
 from typing import Any
 
@@ -13,6 +16,7 @@ from pydicom.pixels.processing import apply_modality_lut
 from pydicom.pixels.utils import pixel_array
 
 from diagnoses.imaging import isolated, voi
+from diagnoses.imaging.age import years_between
 from diagnoses.imaging.errors import ImageError, ImageFault
 
 _MODALITIES = {"CR": "computed radiography", "DX": "digital radiography"}
@@ -29,6 +33,17 @@ _ISOLATED = {
 }
 """Damaged data makes these decoders end their process, or take all of its memory."""
 _BITS_ALLOCATED = {8, 16}
+_UNITS_OF_A_YEAR = {"D": 365, "W": 52, "M": 12, "Y": 1}
+
+
+@dataclass(frozen=True)
+class DicomFacts:
+    """What a header says of what was exposed, in capitals. Empty or None where it does not say."""
+
+    view_position: str = ""
+    """A code like PA, AP or LL, or the words for the view, like POSTERO-ANTERIOR."""
+    body_part: str = ""
+    age_years: float | None = None
 
 
 def read_header(data: bytes) -> Dataset:
@@ -71,6 +86,37 @@ def grey_levels(data: bytes) -> NDArray[np.uint8]:
     except Exception as error:  # each decoder plugin has errors of its own
         raise _damaged() from error
     return 255 - grey if dataset.PhotometricInterpretation == "MONOCHROME1" else grey
+
+
+def facts_of(data: bytes) -> DicomFacts:
+    """View, body part (0018,0015) and the patient's age of a DICOM file that `read_header` takes. Raises ImageError."""
+    try:
+        dataset = dcmread(BytesIO(data), stop_before_pixels=True)
+        return DicomFacts(_view(dataset), _text(dataset, "BodyPartExamined"), _age_years(dataset))
+    except Exception as error:  # as above: elements are parsed when they are first touched
+        raise _damaged() from error
+
+
+def _view(dataset: Dataset) -> str:
+    """View position (0018,5101), which computed radiography has, or the words of the view code (0054,0220)."""
+    codes = dataset.get("ViewCodeSequence", None)
+    return _text(dataset, "ViewPosition") or (_text(codes[0], "CodeMeaning") if codes else "")
+
+
+def _text(dataset: Dataset, name: str) -> str:
+    return str(dataset.get(name, None) or "").strip().upper()
+
+
+def _age_years(dataset: Dataset) -> float | None:
+    """From the age that was written down (an age string like 003Y), or from the dates of birth and study."""
+    age = re.fullmatch(r"(\d{3})([DWMY])", _text(dataset, "PatientAge"))
+    if age:
+        return int(age[1]) / _UNITS_OF_A_YEAR[age[2]]
+    try:
+        born, exposed = (date.fromisoformat(_text(dataset, name)) for name in ("PatientBirthDate", "StudyDate"))
+    except ValueError:
+        return None
+    return years_between(born, exposed)
 
 
 def _stored_values(dataset: Dataset, data: bytes) -> NDArray[Any]:

@@ -16,6 +16,25 @@ class ImageFault(StrEnum):
     NOT_A_RADIOGRAPH = "not_a_radiograph"
     NO_PIXELS = "no_pixels"
     UNSUPPORTED_ENCODING = "unsupported_encoding"
+    NOT_A_CHEST_XRAY = "not_a_chest_xray"
+    NOT_FRONTAL = "not_frontal"
+    INVERTED = "inverted"
+    CROPPED_OR_ROTATED = "cropped_or_rotated"
+    TOO_LOW_QUALITY = "too_low_quality"
+    OUTSIDE_AGE = "outside_age"
+
+
+GATE_FAULTS = frozenset(
+    {
+        ImageFault.NOT_A_CHEST_XRAY,
+        ImageFault.NOT_FRONTAL,
+        ImageFault.INVERTED,
+        ImageFault.CROPPED_OR_ROTATED,
+        ImageFault.TOO_LOW_QUALITY,
+        ImageFault.OUTSIDE_AGE,
+    }
+)
+"""The gate's refusals of whole, readable files: a clinician may override one, with a reason."""
 
 
 class ImageError(Exception):

@@ -2,7 +2,7 @@
 
 from diagnoses.models.audit import AuditEvent
 from diagnoses.models.job import Job, JobTransition, Result
-from diagnoses.models.registry import ModelVersion, Worker
+from diagnoses.models.registry import ModelChange, ModelVersion, Worker
 from diagnoses.models.study import Image, RejectedFile, Study
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "Image",
     "Job",
     "JobTransition",
+    "ModelChange",
     "ModelVersion",
     "RejectedFile",
     "Result",

@@ -3,6 +3,7 @@
 import uuid
 
 from django.db import models
+from django.db.models import ExpressionWrapper, F
 from django.db.models.functions import Now
 
 from diagnoses.models.registry import ModelVersion
@@ -12,12 +13,25 @@ from diagnoses.states import JobStatus
 _STATUS_CHOICES = [(status.value, status.value) for status in JobStatus]
 
 
+class Purpose(models.TextChoices):
+    """Why an image is read."""
+
+    PRIMARY = "primary", "As it was sent"
+    REREAD = "reread", "Read again at a person's wish"
+    SHADOW = "shadow", "Beside the default, for comparison alone"
+
+
+BY_URGENCY = (ExpressionWrapper(models.Q(purpose=Purpose.SHADOW), models.BooleanField()), F("created_at"), F("id"))
+"""The order of the queue: oldest first, and shadow jobs after all that somebody waits for."""
+
+
 class Job(models.Model):
     """The reading of one image with one model version."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     image = models.ForeignKey(Image, models.PROTECT, related_name="jobs")
     model_version = models.ForeignKey(ModelVersion, models.PROTECT, related_name="jobs")
+    purpose = models.CharField(max_length=7, choices=Purpose, default=Purpose.PRIMARY)
     status = models.CharField(max_length=8, choices=_STATUS_CHOICES, default=JobStatus.QUEUED)
     token = models.PositiveIntegerField(default=0, help_text="Grows with each claim; only its last holder may finish.")
     attempts = models.PositiveSmallIntegerField(default=0, help_text="Claims since a person last asked for it.")
@@ -28,6 +42,10 @@ class Job(models.Model):
     ended_at = models.DateTimeField(null=True, blank=True)
     error_code = models.CharField(max_length=32, blank=True)
     error_message = models.TextField(blank=True)
+    override_code = models.CharField(max_length=32, blank=True, help_text="The refusal that a person overrode.")
+    override_reason = models.TextField(blank=True)
+    override_by = models.CharField(max_length=150, blank=True)
+    override_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-created_at", "-id"]
@@ -38,11 +56,24 @@ class Job(models.Model):
                 condition=models.Q(status=JobStatus.RUNNING, lease_until__isnull=False)
                 | (~models.Q(status=JobStatus.RUNNING) & models.Q(lease_until__isnull=True)),
             ),
+            models.CheckConstraint(
+                name="job_override_has_its_reason",
+                condition=models.Q(override_code="", override_reason="", override_by="", override_at__isnull=True)
+                | (
+                    ~models.Q(override_code="")
+                    & ~models.Q(override_reason="")
+                    & ~models.Q(override_by="")
+                    & models.Q(override_at__isnull=False)
+                ),
+            ),
         ]
-        permissions = [("retry_job", "Can queue an ended job again")]
+        permissions = [
+            ("retry_job", "Can queue an ended job again"),
+            ("override_refusal", "Can have an image read that the gate refused"),
+        ]
         indexes = [
             models.Index(fields=["-created_at", "-id"], name="job_history"),
-            models.Index(fields=["created_at", "id"], name="job_queue", condition=models.Q(status=JobStatus.QUEUED)),
+            models.Index(*BY_URGENCY, name="job_queue", condition=models.Q(status=JobStatus.QUEUED)),
             models.Index(fields=["lease_until"], name="job_leases", condition=models.Q(status=JobStatus.RUNNING)),
         ]
 
@@ -76,6 +107,54 @@ class Label(models.TextChoices):
     PNEUMONIA = "PNEUMONIA", "Pneumonia"
 
 
+class Indeterminacy(models.TextChoices):
+    """Why the product would rather not say."""
+
+    BAND = "band", "Too near the threshold"
+    UNSTABLE = "unstable", "Not stable"
+
+
+class ReadingWarning(models.TextChoices):
+    """What to know beside an answer. The gate's codes stand where a person overrode its refusal."""
+
+    OUTSIDE_AGE = "outside_age", "Outside the ages trained on"
+    HEATMAP_AT_BORDER = "heatmap_at_border", "Looked at the border"
+    NOT_A_CHEST_XRAY = "not_a_chest_xray", "No chest X-ray"
+    NOT_FRONTAL = "not_frontal", "No frontal view"
+    INVERTED = "inverted", "A negative"
+    CROPPED_OR_ROTATED = "cropped_or_rotated", "Cropped or turned"
+    TOO_LOW_QUALITY = "too_low_quality", "Low quality"
+
+
+INDETERMINATE_WORDS: dict[str, str] = {
+    Indeterminacy.BAND: "The probability lies so near the threshold that this model is often wrong there. Decide by "
+    "the patient and by your own reading of the picture, or ask a radiologist.",
+    Indeterminacy.UNSTABLE: "The answer turns when the picture is shifted a little or saved again, so it rests on too "
+    "little. Send the picture again as the machine exported it, or ask a radiologist.",
+}
+"""For each reason what it means to a clinician, and what to do."""
+
+_READ_ALL_THE_SAME = "it was read because a person asked for it."
+
+WARNING_WORDS: dict[str, str] = {
+    ReadingWarning.OUTSIDE_AGE: "The patient's age is outside the ages that the model was trained on. Give the answer "
+    "little weight.",
+    ReadingWarning.HEATMAP_AT_BORDER: "The model looked mainly at the border of the picture, where there is no lung. "
+    "Look for markers, tubes or edges that may have misled it before you trust the answer.",
+    ReadingWarning.NOT_A_CHEST_XRAY: f"The product takes this picture for no chest X-ray; {_READ_ALL_THE_SAME} Make "
+    "sure that it is the right picture.",
+    ReadingWarning.NOT_FRONTAL: f"The product takes this picture for no frontal view; {_READ_ALL_THE_SAME} The model "
+    "knows frontal views alone, so give the answer little weight.",
+    ReadingWarning.INVERTED: f"The product takes this picture for a negative; {_READ_ALL_THE_SAME} Send it again with "
+    "bone in white if you can.",
+    ReadingWarning.CROPPED_OR_ROTATED: "The product takes this picture for cropped or turned; "
+    f"{_READ_ALL_THE_SAME} The model knows whole, upright chests alone, so give the answer little weight.",
+    ReadingWarning.TOO_LOW_QUALITY: "The product finds this picture too small, blurred or badly exposed; "
+    f"{_READ_ALL_THE_SAME} Send a better one if you can.",
+}
+"""For each warning what it means to a clinician, and what to do."""
+
+
 class Result(models.Model):
     """What the model said of one image, and where that came from."""
 
@@ -84,7 +163,11 @@ class Result(models.Model):
     label = models.CharField(max_length=9, choices=Label)
     score = models.FloatField(help_text="Raw log-odds of pneumonia.")
     probability = models.FloatField(help_text="Calibrated probability of pneumonia, 0 to 1.")
+    indeterminate_reason = models.CharField(max_length=8, choices=Indeterminacy, blank=True)
+    warnings = models.JSONField(default=list, blank=True, help_text="Codes of what to know beside the answer.")
     threshold = models.FloatField()
+    band_low = models.FloatField()
+    band_high = models.FloatField()
     temperature = models.FloatField()
     weights_sha256 = models.CharField(max_length=64)
     image_sha256 = models.CharField(max_length=64)
@@ -93,6 +176,9 @@ class Result(models.Model):
     heatmap_name = models.CharField(max_length=128, unique=True)
     heatmap_peak = models.FloatField(help_text="Log-odds that the hottest cell adds to the score.")
     timings_ms = models.JSONField(help_text="Milliseconds spent in each step of the reading.")
+    override_code = models.CharField(max_length=32, blank=True, help_text="The refusal that a person overrode.")
+    override_reason = models.TextField(blank=True)
+    override_by = models.CharField(max_length=150, blank=True)
 
     class Meta:
         indexes = [models.Index(fields=["label"], name="result_label")]
@@ -104,3 +190,18 @@ class Result(models.Model):
 
     def __str__(self) -> str:
         return f"Result of job {self.job_id}"
+
+    @property
+    def indeterminate(self) -> bool:
+        """Whether the product cannot tell; the label is still what the threshold says."""
+        return bool(self.indeterminate_reason)
+
+    @property
+    def indeterminate_words(self) -> str:
+        """Why it cannot tell, and what to do; empty where it can."""
+        return INDETERMINATE_WORDS[self.indeterminate_reason] if self.indeterminate_reason else ""
+
+    @property
+    def warning_words(self) -> list[str]:
+        """What to know beside the answer. A code that a newer worker wrote stands for itself."""
+        return [WARNING_WORDS.get(code, code) for code in self.warnings]

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from diagnoses.models import Job, Study
+from diagnoses.models.job import Indeterminacy
 from diagnoses.selectors.studies import Viewer, jobs_visible_to, visible_to
 
 PAGE_SIZE = 25
@@ -25,6 +26,7 @@ class HistoryFilter:
 
     search: str = ""
     label: str = ""
+    indeterminate: bool = False
     status: str = ""
     patient_id: str = ""
     model: str = ""
@@ -85,6 +87,7 @@ def stream_jobs(user: Viewer, wanted: HistoryFilter) -> Iterator[Job]:
 def _exact(wanted: HistoryFilter) -> Q:
     conditions = {
         "result__label": wanted.label,
+        "result__indeterminate_reason__in": Indeterminacy.values if wanted.indeterminate else [],
         "status": wanted.status,
         "image__study__patient_id": wanted.patient_id,
         "model_version__name": wanted.model,

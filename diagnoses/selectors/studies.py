@@ -1,13 +1,14 @@
 """Studies as a user may see them. Everything that shows a study starts here."""
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Prefetch, QuerySet
 
 from diagnoses.models import Image, Job, RejectedFile, Result, Study
+from diagnoses.models.job import Purpose
 from diagnoses.states import ENDED, JobStatus
 
 Viewer = AbstractBaseUser | AnonymousUser
@@ -21,9 +22,11 @@ def visible_to(user: Viewer) -> QuerySet[Study]:
 
 
 def jobs_visible_to(user: Viewer) -> QuerySet[Job]:
-    """The readings of those studies, with all that a list or a page says of them."""
-    return Job.objects.filter(image__study__in=visible_to(user)).select_related(
-        "image__study", "model_version", "result"
+    """The readings of those studies, with all that a list or a page says of them; a shadow's are nobody's to see."""
+    return (
+        Job.objects.filter(image__study__in=visible_to(user))
+        .exclude(purpose=Purpose.SHADOW)
+        .select_related("image__study", "model_version", "result")
     )
 
 
@@ -34,12 +37,19 @@ def images_visible_to(user: Viewer) -> QuerySet[Image]:
 
 @dataclass(frozen=True)
 class StudyImage:
-    """One file of a study as people see it: its latest job, or why it was not taken in."""
+    """One file of a study as people see it: its latest job and those before, or why it was not taken in."""
 
     position: int
     filename: str
     job: Job | None = None
     rejected: RejectedFile | None = None
+    other_jobs: list[Job] = field(default_factory=list)
+    """Readings by other versions before the latest, newest first."""
+
+    @property
+    def jobs(self) -> list[Job]:
+        """All of its readings that may be seen, newest first."""
+        return [self.job, *self.other_jobs] if self.job else []
 
     @property
     def status(self) -> JobStatus:
@@ -81,13 +91,14 @@ class StudyState:
 
     @property
     def fingerprint(self) -> str:
-        """Changes whenever the state of one of its images does."""
-        return ",".join(image.status for image in self.images)
+        """Changes whenever one of its images gets another reading, or one of the readings another state."""
+        return ",".join(f"{job.pk} {job.status}" for image in self.images for job in image.jobs)
 
 
 def with_files(studies: QuerySet[Study]) -> QuerySet[Study]:
     """The same studies, ready for `state_of`: four queries, however many there are."""
-    jobs = Job.objects.select_related("result", "model_version").order_by("-created_at", "-id")
+    shown = Job.objects.exclude(purpose=Purpose.SHADOW)
+    jobs = shown.select_related("result", "model_version").order_by("-created_at", "-id")
     return studies.prefetch_related(Prefetch("images__jobs", queryset=jobs), "rejected_files")
 
 
@@ -104,8 +115,9 @@ def study_state(user: Viewer, study_id: uuid.UUID) -> StudyState:
 def _files_of(study: Study) -> list[StudyImage]:
     files = [StudyImage(row.position, row.filename, rejected=row) for row in study.rejected_files.all()]
     for image in study.images.all():
-        # The latest reading counts; an earlier one with another model version stays in the history.
-        job = image.jobs.all()[0]
-        job.image = image
-        files.append(StudyImage(image.position, image.filename, job=job))
+        jobs = list(image.jobs.all())
+        for job in jobs:
+            job.image = image
+        # The latest reading counts; those before, by other versions, stand beside it.
+        files.append(StudyImage(image.position, image.filename, job=jobs[0], other_jobs=jobs[1:]))
     return files

@@ -3,24 +3,30 @@
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from diagnoses import audit, queue, storage
 from diagnoses.audit import Actor
-from diagnoses.models import Job, ModelVersion, Result
+from diagnoses.imaging.errors import GATE_FAULTS
+from diagnoses.models import Job, ModelVersion, Result, Study
 from diagnoses.models.audit import AuditAction
+from diagnoses.models.job import BY_URGENCY, Purpose
+from diagnoses.selectors.registry import live_model_version
 from diagnoses.states import JobStatus, Move
 from diagnoses.transitions import move_jobs
 
 SCHEDULER = "scheduler"
 WORKER_LOST = "worker_lost"
+MODEL_WITHDRAWN = "model_withdrawn"
 _RING_AGAIN_AFTER = timedelta(seconds=8)
 _RECONCILE_LOCK = 0x637872  # "cxr": any number, as long as nothing else in this database locks it
+_DAYS_OF_A_YEAR = 365.25
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,9 @@ class Claim:
     worker_name: str
     image_sha256: str
     stored_name: str
+    model_version_id: int
+    age_years: float | None
+    gate_overridden: bool
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,8 @@ class Outcome:
     label: str
     score: float
     probability: float
+    indeterminate_reason: str
+    warnings: tuple[str, ...]
     image_sha256: str
     engine: str
     heatmap: bytes
@@ -48,37 +59,30 @@ class Outcome:
     timings_ms: dict[str, float]
 
 
-def claim_jobs(*, worker_name: str, model_version: ModelVersion, limit: int) -> list[Claim]:
-    """Take up to `limit` queued jobs, oldest first, that `model_version` or an earlier one of its name should read.
+def claim_jobs(*, worker_name: str, model_versions: Collection[ModelVersion], limit: int) -> list[Claim]:
+    """Take up to `limit` queued jobs of one of these versions: that of the job which waited longest.
 
-    A job that was claimed before is taken alone, so that an input which kills its worker takes no other with it.
+    Shadow jobs wait for all others. A job that was claimed before is taken alone, so that an input which kills its
+    worker takes no other with it.
     """
+    readable = Job.objects.filter(status=JobStatus.QUEUED, model_version__in=model_versions).order_by(*BY_URGENCY)
     with transaction.atomic():
-        waiting = list(
-            Job.objects.filter(
-                status=JobStatus.QUEUED,
-                model_version__name=model_version.name,
-                model_version__registered_at__lte=model_version.registered_at,
-            )
-            .order_by("created_at", "id")
-            .select_for_update(skip_locked=True, of=("self",))
-            .values_list("pk", "attempts")[:limit]
-        )
-        chosen = _alone_if_suspect(waiting)
+        waiting = readable.select_for_update(skip_locked=True, of=("self",))
+        first = waiting.values_list("pk", "attempts", "model_version_id").first()
+        if first is None:
+            return []
+        pk, attempts, version_id = first
+        fresh = waiting.filter(model_version_id=version_id, attempts=0).values_list("pk", flat=True)
         jobs = move_jobs(
-            Job.objects.filter(pk__in=chosen),
+            Job.objects.filter(pk__in=[pk] if attempts else list(fresh[:limit])),
             Move.CLAIM,
             by=worker_name,
             token=F("token") + 1,
             attempts=F("attempts") + 1,
             worker_name=worker_name,
-            model_version=model_version,
             lease_until=_lease_end(),
         )
-    return [
-        Claim(job.pk, job.token, worker_name, job.image.sha256, job.image.stored_name)
-        for job in sorted(jobs, key=lambda job: (job.created_at, job.pk))
-    ]
+    return [_claim(job) for job in sorted(jobs, key=_urgency)]
 
 
 def read_file(claim: Claim) -> bytes:
@@ -129,7 +133,7 @@ def ring_for_the_rest() -> None:
 
 
 def retry_job(*, job: Job, actor: Actor, reason: str) -> bool:
-    """Queue an ended job again at a person's wish. False where it cannot be (any more)."""
+    """Queue an ended job again at an administrator's wish. False where it cannot be (any more)."""
     with transaction.atomic():
         moved = move_jobs(
             Job.objects.filter(pk=job.pk),
@@ -147,6 +151,37 @@ def retry_job(*, job: Job, actor: Actor, reason: str) -> bool:
     return bool(moved)
 
 
+def override_refusal(*, job: Job, actor: Actor, reason: str) -> bool:
+    """Have an image read that the gate refused, at a clinician's wish; the result says so for ever.
+
+    False where it is not refused (any more), or for a fault that no wish can mend, as of a damaged file. Raises
+    ValueError without a reason.
+    """
+    if not reason.strip():
+        raise ValueError("Say why this image should be read all the same.")
+    refused = Job.objects.filter(pk=job.pk, error_code__in=GATE_FAULTS).exclude(purpose=Purpose.SHADOW)
+    with transaction.atomic():
+        moved = move_jobs(
+            refused,
+            Move.OVERRIDE,
+            by=actor.name,
+            detail=reason.strip(),
+            attempts=0,
+            rung_at=Now(),
+            override_code=F("error_code"),
+            override_reason=reason.strip(),
+            override_by=actor.name,
+            override_at=Now(),
+            error_code="",
+            error_message="",
+        )
+        for overridden in moved:
+            code = overridden.override_code
+            audit.record(AuditAction.REFUSAL_OVERRIDDEN, actor, job, code=code, reason=reason.strip())
+            transaction.on_commit(queue.ring, robust=True)
+    return bool(moved)
+
+
 @dataclass(frozen=True)
 class Reconciled:
     """What one round of reconciling found."""
@@ -154,40 +189,109 @@ class Reconciled:
     recovered: int = 0
     abandoned: int = 0
     rung: int = 0
+    retargeted: int = 0
+    withdrawn: int = 0
 
 
 def reconcile() -> Reconciled:
-    """Put right what a crash left: leases that are over, jobs that nobody was told of. By the database's clock.
+    """Put right what a crash or an update left: leases that are over, jobs that nobody was told of or can read.
 
-    Safe to run anywhere and at any time: only one round runs at once, others give up at once.
+    By the database's clock. Safe to run anywhere and at any time: only one round runs at once, others give up at once.
     """
     with transaction.atomic():
         if not _take_reconcile_lock():
             return Reconciled()
-        over = Job.objects.filter(status=JobStatus.RUNNING, lease_until__lt=Now())
-        abandoned = move_jobs(
-            over.filter(attempts__gte=settings.CXR_MAX_ATTEMPTS),
-            Move.ABANDON,
-            by=SCHEDULER,
-            detail=WORKER_LOST,
-            error_code=WORKER_LOST,
-            error_message=f"The worker stopped {settings.CXR_MAX_ATTEMPTS} times while it read this image. "
-            "An administrator can look at the file and retry.",
-        )
-        for job in abandoned:
-            _record_end(job)
-        recovered = move_jobs(over, Move.RECOVER, by=SCHEDULER, detail=WORKER_LOST, rung_at=Now())
+        abandoned, recovered = _end_lost_leases()
+        retargeted, withdrawn = _leave_withdrawn_models()
         unheard = Job.objects.filter(status=JobStatus.QUEUED, rung_at__lt=Now() - _RING_AGAIN_AFTER)
         rung = unheard.update(rung_at=Now())
-        if rung or recovered:
+        if rung or recovered or retargeted:
             transaction.on_commit(queue.ring, robust=True)
-    return Reconciled(len(recovered), len(abandoned), rung)
+    return Reconciled(recovered, abandoned, rung, retargeted, withdrawn)
 
 
-def _alone_if_suspect(waiting: list[tuple[uuid.UUID, int]]) -> list[uuid.UUID]:
-    if waiting and waiting[0][1] > 0:
-        return [waiting[0][0]]
-    return [pk for pk, attempts in waiting if attempts == 0]
+def _end_lost_leases() -> tuple[int, int]:
+    """Give up on jobs whose attempts are spent, and queue the others again: how many of either."""
+    over = Job.objects.filter(status=JobStatus.RUNNING, lease_until__lt=Now())
+    abandoned = move_jobs(
+        over.filter(attempts__gte=settings.CXR_MAX_ATTEMPTS),
+        Move.ABANDON,
+        by=SCHEDULER,
+        detail=WORKER_LOST,
+        error_code=WORKER_LOST,
+        error_message=f"The worker stopped {settings.CXR_MAX_ATTEMPTS} times while it read this image. "
+        "An administrator can look at the file and retry.",
+    )
+    for job in abandoned:
+        _record_end(job)
+    recovered = move_jobs(over, Move.RECOVER, by=SCHEDULER, detail=WORKER_LOST, rung_at=Now())
+    return len(abandoned), len(recovered)
+
+
+def _leave_withdrawn_models() -> tuple[int, int]:
+    """Queue what waits for a version that is not shipped any more for the live one, or end it: how many of either.
+
+    An image is read once by a version. Where the live one has its job for it already, that one is shown instead.
+    """
+    live = live_model_version()
+    stranded = Job.objects.filter(status=JobStatus.QUEUED, model_version__available=False)
+    if live is None or not live.available or not stranded.exists():
+        return 0, 0
+    by_live = Job.objects.filter(model_version=live)
+    waiting = stranded.exclude(purpose=Purpose.SHADOW).exclude(image__in=by_live.values("image"))
+    one_of_each_image = waiting.order_by("image_id", "created_at", "id").distinct("image_id")
+    retargeted = move_jobs(
+        Job.objects.filter(pk__in=one_of_each_image.values("pk")),
+        Move.RETARGET,
+        by=SCHEDULER,
+        detail=f"to {live}",
+        model_version=live,
+        rung_at=Now(),
+    )
+    withdrawn = move_jobs(
+        stranded,
+        Move.WITHDRAW,
+        by=SCHEDULER,
+        detail=MODEL_WITHDRAWN,
+        error_code=MODEL_WITHDRAWN,
+        error_message=f"This model is not on this site any more. See what {live} says of this image.",
+    )
+    for job in withdrawn:
+        _record_end(job)
+    wanted = [job.image_id for job in withdrawn if job.purpose != Purpose.SHADOW]
+    show_shadow_jobs(by_live.filter(image__in=wanted))
+    return len(retargeted), len(withdrawn)
+
+
+def show_shadow_jobs(jobs: QuerySet[Job]) -> int:
+    """Make readings visible that were made for comparison alone. They count as the latest: asked for now."""
+    return jobs.filter(purpose=Purpose.SHADOW).update(purpose=Purpose.REREAD, created_at=Now())
+
+
+def _claim(job: Job) -> Claim:
+    return Claim(
+        job.pk,
+        job.token,
+        job.worker_name,
+        job.image.sha256,
+        job.image.stored_name,
+        job.model_version_id,
+        _age_years(job.image.study),
+        bool(job.override_code),
+    )
+
+
+def _age_years(study: Study) -> float | None:
+    """The patient's age on the day the study was sent in; None where the birth date is not known, or lies after it."""
+    if study.patient_birth_date is None:
+        return None
+    days = (timezone.localdate(study.created_at) - study.patient_birth_date).days
+    return days / _DAYS_OF_A_YEAR if days >= 0 else None
+
+
+def _urgency(job: Job) -> tuple[bool, datetime, uuid.UUID]:
+    """The order of `BY_URGENCY`, for jobs in hand."""
+    return job.purpose == Purpose.SHADOW, job.created_at, job.pk
 
 
 def _end_without_result(claim: Claim, move: Move, code: str, message: str) -> bool:
@@ -210,7 +314,11 @@ def _save_result(job: Job, outcome: Outcome, heatmap_name: str) -> None:
         label=outcome.label,
         score=outcome.score,
         probability=outcome.probability,
+        indeterminate_reason=outcome.indeterminate_reason,
+        warnings=list(outcome.warnings),
         threshold=version.threshold,
+        band_low=version.band_low,
+        band_high=version.band_high,
         temperature=version.temperature,
         weights_sha256=version.weights_sha256,
         image_sha256=outcome.image_sha256,
@@ -219,6 +327,9 @@ def _save_result(job: Job, outcome: Outcome, heatmap_name: str) -> None:
         heatmap_name=heatmap_name,
         heatmap_peak=outcome.heatmap_peak,
         timings_ms=outcome.timings_ms,
+        override_code=job.override_code,
+        override_reason=job.override_reason,
+        override_by=job.override_by,
     )
 
 

@@ -14,7 +14,8 @@ from diagnoses.imaging import intake
 from diagnoses.imaging.errors import ImageError
 from diagnoses.models import Image, Job, ModelVersion, RejectedFile, Study
 from diagnoses.models.audit import AuditAction
-from diagnoses.selectors.registry import active_model_version
+from diagnoses.models.job import Purpose
+from diagnoses.selectors.registry import can_read_here, live_model_version, shadow_model_version
 
 _log = logging.getLogger(__name__)
 
@@ -70,17 +71,22 @@ class Submission:
     answers: list[Answer]
 
 
-def submit_study(*, actor: Actor, files: Sequence[SentFile], details: StudyDetails) -> Submission:
+def submit_study(
+    *,
+    actor: Actor,
+    files: Sequence[SentFile],
+    details: StudyDetails,
+    model_version: ModelVersion | None = None,
+) -> Submission:
     """Check and keep each file on its own, then commit study, images, jobs and audit together, then ring.
 
-    Raises SubmissionError where nobody is signed in, for no files or too many, or without a model to read them.
+    The images are read with `model_version`, by default the live one. Raises SubmissionError where nobody is signed in,
+    for no files or too many, or without a model to read them.
     """
     if actor.user is None:
         raise SubmissionError("Sign in to send studies.")
     _check_count(len(files))
-    model_version = active_model_version()
-    if model_version is None:
-        raise SubmissionError("No model is registered on this site yet. Ask your administrator to register one.")
+    reader = _reader(model_version)
     kept: list[Image | FileError] = []
     commit_tried = False
     try:
@@ -89,7 +95,7 @@ def submit_study(*, actor: Actor, files: Sequence[SentFile], details: StudyDetai
             return _refuse_all(actor, files, kept)
         with transaction.atomic():
             study = Study.objects.create(submitted_by=actor.user, **vars(details))
-            submission = _commit(actor, study, files, kept, model_version)
+            submission = _commit(actor, study, files, kept, reader)
             transaction.on_commit(queue.ring, robust=True)
             commit_tried = True
     except BaseException:
@@ -105,6 +111,18 @@ def _remove(kept: Iterable[Image | FileError]) -> None:
     for item in kept:
         if isinstance(item, Image):
             storage.remove(item.stored_name)
+
+
+def _reader(wanted: ModelVersion | None) -> ModelVersion:
+    version = wanted or live_model_version()
+    if version is None:
+        raise SubmissionError("No model is registered on this site yet. Ask your administrator to register one.")
+    # The live one is taken while the workers that are there lack it, too: a study is kept until one comes that has it.
+    if not version.available or not (version.is_live or can_read_here(version)):
+        raise SubmissionError(
+            f"{version} cannot read on this site now. Choose another model, or ask your administrator."
+        )
+    return version
 
 
 def _check_count(count: int) -> None:
@@ -169,14 +187,23 @@ def _commit(
     Image.objects.bulk_create(images)
     RejectedFile.objects.bulk_create(rejected)
     jobs = Job.objects.bulk_create(Job(image=image, model_version=model_version) for image in images)
+    _shadow(images, model_version)
     audit.record(
         AuditAction.STUDY_SUBMITTED,
         actor,
         study,
         images=[str(image.pk) for image in images],
         rejected=[row.code for row in rejected],
+        model=str(model_version),
     )
     return Submission(study, list(_answers(files, kept, jobs)))
+
+
+def _shadow(images: Iterable[Image], reader: ModelVersion) -> None:
+    """Have the shadow read the images, too, where one stands and is not what reads them anyway."""
+    shadow = shadow_model_version()
+    if shadow and shadow != reader:
+        Job.objects.bulk_create(Job(image=image, model_version=shadow, purpose=Purpose.SHADOW) for image in images)
 
 
 def _answers(files: Iterable[SentFile], kept: Iterable[Image | FileError], jobs: Iterable[Job]) -> Iterable[Answer]:

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import AsyncIterator
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.contrib.auth.decorators import permission_required
 from django.db import close_old_connections
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
@@ -17,12 +18,13 @@ from django.views.decorators.http import require_http_methods, require_safe
 from diagnoses import audit
 from diagnoses.forms import StudyForm
 from diagnoses.imaging.heatmap import Palette
-from diagnoses.models import Study
+from diagnoses.models import Image, Study
 from diagnoses.models.audit import AuditAction
 from diagnoses.roles import MAY_SUBMIT
-from diagnoses.selectors.registry import a_worker_is_alive
+from diagnoses.selectors.registry import a_worker_is_alive, available_model_versions
 from diagnoses.selectors.studies import StudyState, Viewer, study_state
 from diagnoses.services.submission import Submission, SubmissionError, submit_study
+from diagnoses.views.shown import at_a_glance, shown_images
 from diagnoses.views.uploads import sent_files
 
 _LOOK_EVERY_SECONDS = 0.5
@@ -72,23 +74,38 @@ async def study_events(request: HttpRequest, study_id: uuid.UUID) -> StreamingHt
 def _submit(request: HttpRequest, form: StudyForm) -> Submission | None:
     try:
         return submit_study(
-            actor=audit.actor_of(request), files=sent_files(form.cleaned_data["files"]), details=form.details()
+            actor=audit.actor_of(request),
+            files=sent_files(form.cleaned_data["files"]),
+            details=form.details(),
+            model_version=form.version(),
         )
     except SubmissionError as error:
         form.add_error("files", str(error))
         return None
 
 
-def _show(request: HttpRequest, study_id: uuid.UUID, template: str) -> HttpResponse:
+def show_problem(request: HttpRequest, image: Image, problem: str, status: int) -> HttpResponse:
+    """The page of the image's study again, with words beside the image why what was asked for was not done."""
+    template = "diagnoses/study.html"
+    return _show(request, image.study_id, template, status=status, problem=problem, problem_image=image.pk)
+
+
+def _show(
+    request: HttpRequest, study_id: uuid.UUID, template: str, status: int = 200, **context: object
+) -> HttpResponse:
     state = _visible_state(request.user, study_id)
     audit.record(AuditAction.STUDY_VIEWED, audit.actor_of(request), state.study)
-    context = {
+    images = shown_images(state, available_model_versions())
+    context |= {
         "state": state,
         "study": state.study,
+        "images": images,
+        "glance": at_a_glance(images),
         "palettes": list(Palette),
+        "prevalence": settings.CXR_PREVALENCE,
         "worker_is_alive": state.ended or a_worker_is_alive(),
     }
-    return render(request, template, context)
+    return render(request, template, context, status=status)
 
 
 def _visible_state(user: Viewer, study_id: uuid.UUID) -> StudyState:

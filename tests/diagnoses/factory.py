@@ -17,6 +17,7 @@ from diagnoses import storage
 from diagnoses.imaging import heatmap
 from diagnoses.models import AuditEvent, Image, Job, ModelVersion, Result, Study
 from diagnoses.models.audit import AuditAction
+from diagnoses.models.registry import Standing
 from diagnoses.services.jobs import Claim, Outcome
 from diagnoses.services.registry import register_model_version
 from diagnoses.services.submission import SentFile
@@ -66,6 +67,11 @@ def make_job(
         height=HEIGHT,
         stored_name=stored_name,
     )
+    return make_job_of(image, model_version, status, **fields)
+
+
+def make_job_of(image: Image, model_version: ModelVersion, status: JobStatus = JobStatus.QUEUED, **fields: Any) -> Job:
+    """One more job on a picture that is there already: a shadow's, or one that was asked for later."""
     job = Job.objects.create(image=image, model_version=model_version, status=status, **_fields_of(status) | fields)
     job.refresh_from_db()
     if status is JobStatus.DONE:
@@ -73,7 +79,7 @@ def make_job(
     return job
 
 
-def make_result(job: Job, *, probability: float = 0.9312, label: str = "PNEUMONIA") -> Result:
+def make_result(job: Job, *, probability: float = 0.9312, label: str = "PNEUMONIA", **fields: Any) -> Result:
     name = storage.heatmap_name(job.pk, job.token)
     storage.write(name, HEATMAP)
     return Result.objects.create(
@@ -82,6 +88,8 @@ def make_result(job: Job, *, probability: float = 0.9312, label: str = "PNEUMONI
         score=2.5,
         probability=probability,
         threshold=job.model_version.threshold,
+        band_low=job.model_version.band_low,
+        band_high=job.model_version.band_high,
         temperature=job.model_version.temperature,
         weights_sha256=job.model_version.weights_sha256,
         image_sha256=job.image.sha256,
@@ -90,21 +98,59 @@ def make_result(job: Job, *, probability: float = 0.9312, label: str = "PNEUMONI
         heatmap_name=name,
         heatmap_peak=3.0,
         timings_ms={"decode": 1.5, "engine": 7.25},
+        **fields,
     )
 
 
-def make_model_version(name: str = "mobilenet_v2", version: str = "2.0.0", **fields: Any) -> ModelVersion:
-    """A registered model that no file backs."""
+def make_card(name: str = "mobilenet_v2", version: str = "2.0.0", **fields: Any) -> dict[str, Any]:
+    """A card as it is shipped, with made-up facts and figures."""
+    shares = ("accuracy", "auc", "sensitivity", "specificity", "ece", "specificity_at_98_sensitivity")
+    bands = ("band_coverage", "accuracy_outside_band", "accuracy_inside_band")
+    figures = {figure: {"value": 0.95, "low": 0.93, "high": 0.97} for figure in (*shares, *bands)}
+    counts = {"images": 100, "pneumonia": 70, "patients": 60}
     card = {
         "name": name,
         "version": version,
         "architecture": "mobilenet_v2",
-        "weights_sha256": sha256(f"{name} {version}".encode()).hexdigest(),
+        "input_size": 224,
+        "classes": ["normal", "bacterial", "viral"],
         "preprocessing_version": "area-stretch-1",
         "threshold": 0.5,
         "temperature": 1.0,
+        "band": {"low": 0.4, "high": 0.6},
+        "unsteady": {"low": 0.2, "high": 0.8},
+        "mirrored": True,
+        "gate": {"accepted_probability": 0.5, "distance": 40.0},
+        "heatmap": {"floor": 0.1, "border_share": 0.8},
+        "training": {
+            "data": "Made-up radiographs.",
+            "population": "Children aged 1 to 5.",
+            "licence": "CC BY 4.0",
+            "recipe": {"epochs": 9},
+            "split": {"seed": 7, "train": counts, "validation": counts, "holdout": counts},
+        },
+        "figures": {"validation": figures, "holdout": figures},
+        "intended_use": "To be tested with.",
+        "limits": ["It was never trained."],
+        "weights_sha256": sha256(f"{name} {version}".encode()).hexdigest(),
+        "files": {},
     }
-    return register_model_version(card=card | fields)
+    return card | fields
+
+
+def make_model_version(
+    name: str = "mobilenet_v2",
+    version: str = "2.0.0",
+    *,
+    standing: Standing = Standing.CANDIDATE,
+    available: bool = True,
+    **fields: Any,
+) -> ModelVersion:
+    """A registered model that no file backs, in the standing that it is given."""
+    model_version = register_model_version(card=make_card(name, version, **fields))
+    model_version.standing, model_version.available = standing, available
+    model_version.save()
+    return model_version
 
 
 def outcome(**fields: Any) -> Outcome:
@@ -113,6 +159,8 @@ def outcome(**fields: Any) -> Outcome:
         "label": "PNEUMONIA",
         "score": 2.5,
         "probability": 0.9312,
+        "indeterminate_reason": "",
+        "warnings": (),
         "image_sha256": PICTURE_SHA256,
         "engine": "openvino",
         "heatmap": HEATMAP,
@@ -124,7 +172,16 @@ def outcome(**fields: Any) -> Outcome:
 
 def claim_of(job: Job) -> Claim:
     """The claim that a running job is held by."""
-    return Claim(job.pk, job.token, job.worker_name, job.image.sha256, job.image.stored_name)
+    return Claim(
+        job.pk,
+        job.token,
+        job.worker_name,
+        job.image.sha256,
+        job.image.stored_name,
+        job.model_version_id,
+        None,
+        bool(job.override_code),
+    )
 
 
 def sent(name: str = "chest.png", data: bytes = PICTURE) -> SentFile:

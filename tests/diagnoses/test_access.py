@@ -101,7 +101,7 @@ class House:
 
 @pytest.fixture
 def house(clinician: User, outsider: User, auditor: User, model_version: ModelVersion) -> House:
-    report_worker(name="reader-1", model_version=model_version, engine="openvino")
+    report_worker(name="reader-1", model_versions=[model_version], engine="openvino")
     users = {"clinician": clinician, "outsider": outsider, "auditor": auditor}
     return House(make_study(clinician, model_version, JobStatus.DONE, patient_id="P-0001"), users)
 

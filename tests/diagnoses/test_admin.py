@@ -36,7 +36,7 @@ def panel(administrator: User) -> Client:
 @pytest.fixture
 def records(done_study: Study, model_version: ModelVersion) -> None:
     """A row of each kind that the product itself writes."""
-    report_worker(name="reader-1", model_version=model_version, engine="openvino")
+    report_worker(name="reader-1", model_versions=[model_version], engine="openvino")
 
 
 def changelist(client: Client, name: str) -> int:

@@ -182,8 +182,17 @@ def test_a_wrong_token_opens_nothing() -> None:
 
 def test_a_queued_image_has_no_result_yet(api: APIClient) -> None:
     answer = study_of(api, send(api, upload("1.png")).json()["id"])
+    job = Job.objects.get()
+    reading = {
+        "id": str(job.pk),
+        "created_at": job.created_at.isoformat(),
+        "model": "mobilenet_v2",
+        "model_version": "1.0.0",
+        "status": "queued",
+        "error": None,
+    }
     assert answer["images"] == [
-        {"id": str(Image.objects.get().pk), "filename": "1.png", "status": "queued", "error": None}
+        {"id": str(job.image_id), "filename": "1.png", "status": "queued", "error": None, "readings": [reading]}
     ]
 
 
@@ -202,15 +211,20 @@ def test_a_study_says_only_what_the_contract_says(api: APIClient, done_study: St
 
 def test_a_done_image_has_its_result_with_where_it_came_from(api: APIClient, model_version: ModelVersion) -> None:
     study_id = send(api, upload()).json()["id"]
-    [claim] = claim_jobs(worker_name="reader-1", model_version=model_version, limit=1)
+    [claim] = claim_jobs(worker_name="reader-1", model_versions=[model_version], limit=1)
     complete_job(claim=claim, outcome=outcome())
     [image] = study_of(api, study_id)["images"]
     assert (image["status"], image["error"]) == ("done", None)
     assert image["result"] == {
         "label": "PNEUMONIA",
+        "indeterminate": False,
+        "indeterminate_reason": "",
         "probability": 0.9312,
         "score": 2.5,
         "threshold": model_version.threshold,
+        "band": {"low": 0.4, "high": 0.6},
+        "warnings": [],
+        "override": None,
         "model": "mobilenet_v2",
         "model_version": "1.0.0",
         "weights_sha256": model_version.weights_sha256,
@@ -223,7 +237,7 @@ def test_a_done_image_has_its_result_with_where_it_came_from(api: APIClient, mod
 
 def test_a_refused_image_says_why(api: APIClient, model_version: ModelVersion) -> None:
     study_id = send(api, upload()).json()["id"]
-    [claim] = claim_jobs(worker_name="reader-1", model_version=model_version, limit=1)
+    [claim] = claim_jobs(worker_name="reader-1", model_versions=[model_version], limit=1)
     refuse_job(claim=claim, code="damaged", message="Export it again.")
     [image] = study_of(api, study_id)["images"]
     assert (image["status"], image["error"]) == ("refused", {"code": "damaged", "message": "Export it again."})

@@ -67,7 +67,10 @@ def test_the_document_names_every_method(schema: dict[str, Any]) -> None:
         "/api/v1/studies/": {"get", "post"},
         "/api/v1/studies/{study_id}/": {"get"},
         "/api/v1/images/{image_id}/picture/": {"get"},
+        "/api/v1/images/{image_id}/readings/": {"post"},
         "/api/v1/jobs/{job_id}/heatmap/": {"get"},
+        "/api/v1/jobs/{job_id}/override/": {"post"},
+        "/api/v1/models/": {"get"},
     }
 
 
@@ -82,7 +85,7 @@ def test_a_study_is_sent_as_a_form_with_repeatable_files(schema: dict[str, Any])
     form = resolved(schema, content["multipart/form-data"]["schema"])
     assert form["properties"]["files"]["type"] == "array"
     assert form["properties"]["files"]["items"]["format"] == "binary"
-    others = {"patient_id", "patient_sex", "patient_birth_date", "accession_number", "clinical_note"}
+    others = {"patient_id", "patient_sex", "patient_birth_date", "accession_number", "clinical_note", "model"}
     assert set(form["properties"]) == {"files", *others}
     assert not set(form.get("required", [])) & others
 
@@ -98,7 +101,7 @@ def test_sending_answers_202_or_400_in_one_shape(schema: dict[str, Any]) -> None
 def test_the_list_is_paged_and_says_what_it_is_filtered_by(schema: dict[str, Any]) -> None:
     operation = schema["paths"]["/api/v1/studies/"]["get"]
     names = {parameter["name"] for parameter in operation["parameters"]}
-    assert names == {"cursor", "search", "label", "status", "patient_id", "model", "since", "until"}
+    assert names == {"cursor", "search", "label", "indeterminate", "status", "patient_id", "model", "since", "until"}
     page = resolved(schema, operation["responses"]["200"]["content"]["application/json"]["schema"])
     assert {"next", "previous", "results"} <= set(page["properties"])
 
@@ -124,6 +127,10 @@ def test_an_answer_holds_exactly_what_the_document_promises(
     [image] = study["images"]
     assert set(image) == set(properties(schema, "StudyImage"))
     assert set(image["result"]) == set(properties(schema, "Result"))
+    [reading] = image["readings"]
+    assert set(reading) == set(properties(schema, "Reading"))
+    [model] = api.get("/api/v1/models/").json()
+    assert set(model) == set(properties(schema, "Model"))
 
 
 def test_every_operation_has_a_name_of_its_own(schema: dict[str, Any]) -> None:

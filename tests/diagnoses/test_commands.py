@@ -136,7 +136,7 @@ def test_waiting_ends_with_the_answers(
     (folder / "other.png").write_bytes(PICTURE)
 
     def read_one() -> None:
-        [claim] = claim_jobs(worker_name="reader-1", model_version=model_version, limit=1)
+        [claim] = claim_jobs(worker_name="reader-1", model_versions=[model_version], limit=1)
         complete_job(claim=claim, outcome=outcome())
 
     reading_meanwhile(monkeypatch, read_one)
@@ -151,7 +151,7 @@ def test_waiting_gives_the_results_in_json(
     clinician: User, chest: Path, model_version: ModelVersion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def read() -> None:
-        [claim] = claim_jobs(worker_name="reader-1", model_version=model_version, limit=1)
+        [claim] = claim_jobs(worker_name="reader-1", model_versions=[model_version], limit=1)
         complete_job(claim=claim, outcome=outcome())
 
     reading_meanwhile(monkeypatch, read)
@@ -164,7 +164,7 @@ def test_waiting_for_what_fails_is_exit_status_1(
     clinician: User, chest: Path, model_version: ModelVersion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def read() -> None:
-        [claim] = claim_jobs(worker_name="reader-1", model_version=model_version, limit=1)
+        [claim] = claim_jobs(worker_name="reader-1", model_versions=[model_version], limit=1)
         fail_job(claim=claim, code="internal_error", message="The reading failed on the server.")
 
     reading_meanwhile(monkeypatch, read)

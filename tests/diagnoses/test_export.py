@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
+from django.db.models.functions import Now
 from django.test import AsyncClient, Client
 from django.urls import reverse
 
@@ -16,7 +17,7 @@ from diagnoses.models import AuditEvent, Image, Job, ModelVersion
 from diagnoses.models.audit import AuditAction
 from diagnoses.states import JobStatus
 from tests.diagnoses.conftest import browser_of
-from tests.diagnoses.factory import broken_audit, last_event, make_job, make_study
+from tests.diagnoses.factory import broken_audit, last_event, make_job, make_result, make_study
 
 FORMULAS = ["=HYPERLINK(1)", "+1", "-1", "@SUM(1)", "\tx", "\rx"]
 
@@ -66,9 +67,14 @@ def test_a_row_holds_all_that_is_known_of_a_reading(
         "accession_number": "A-1",
         "status": "done",
         "label": "PNEUMONIA",
+        "indeterminate": "",
         "probability": "0.9312",
         "threshold": f"{model_version.threshold:.4f}",
         "score": "2.5000",
+        "warnings": "",
+        "override": "",
+        "override_by": "",
+        "override_reason": "",
         "model": "mobilenet_v2",
         "model_version": "1.0.0",
         "error": "",
@@ -82,6 +88,20 @@ def test_a_reading_without_an_answer_has_empty_cells_and_its_error(
     [row] = rows_of(browser)
     assert (row["status"], row["error"]) == ("failed", "internal_error")
     assert {row[name] for name in ("label", "probability", "threshold", "score")} == {""}
+
+
+def test_a_row_says_where_the_answer_is_unsure_warned_of_or_was_refused_at_first(
+    browser: Client, clinician: User, model_version: ModelVersion
+) -> None:
+    study = make_study(clinician, model_version)
+    overridden = {"override_code": "not_frontal", "override_by": "clinician", "override_reason": "=It is AP"}
+    job = make_job(study, model_version, JobStatus.RUNNING, **overridden, override_at=Now())
+    make_result(job, indeterminate_reason="band", warnings=["not_frontal", "outside_age"], **overridden)
+    Job.objects.update(status=JobStatus.DONE, lease_until=None)
+    [row] = rows_of(browser)
+    assert (row["label"], row["indeterminate"], row["warnings"]) == ("PNEUMONIA", "band", "not_frontal outside_age")
+    assert (row["override"], row["override_by"]) == ("not_frontal", "clinician")
+    assert row["override_reason"] == "'=It is AP"
 
 
 def test_the_first_line_names_the_columns_and_tells_excel_the_encoding(

@@ -88,7 +88,9 @@ def cases(clinician: User, model_version: ModelVersion) -> None:
         waiting = JobStatus.QUEUED if label else status
         job = make_job(study, version, waiting, filename=filename, created_at=created_at)
         if label:
-            make_result(job, label=label, probability=0.9 if label == "PNEUMONIA" else 0.1)
+            unsure = "band" if label == "NORMAL" else ""
+            probability = 0.9 if label == "PNEUMONIA" else 0.1
+            make_result(job, label=label, probability=probability, indeterminate_reason=unsure)
             Job.objects.filter(pk=job.pk).update(status=status)
 
 
@@ -96,7 +98,7 @@ def test_the_newest_case_comes_first_with_what_there_is_to_know(browser: Client,
     response = get(browser)
     assert names_on(response) == ["d_100.png", "c.png", "b.png", "a.png"]
     page = " ".join(unescape(response.content.decode()).split())
-    for words in ("P-100", "Pneumonia</span>", "90.0 %", "Normal</span>", "10.0 %", "Failed</span>", "Waiting</span>"):
+    for words in ("P-100", "Pneumonia</span>", "90.0 %", "Cannot say</span>", "10.0 %", "Failed</span>"):
         assert words in page
     assert "densenet121 3.0.0" in page
     for study in Study.objects.all():
@@ -108,6 +110,8 @@ def test_the_newest_case_comes_first_with_what_there_is_to_know(browser: Client,
     [
         ({"label": "PNEUMONIA"}, ["a.png"]),
         ({"label": "NORMAL"}, ["b.png"]),
+        ({"indeterminate": "true"}, ["b.png"]),
+        ({"indeterminate": "true", "label": "PNEUMONIA"}, []),
         ({"status": "done"}, ["b.png", "a.png"]),
         ({"status": "failed"}, ["c.png"]),
         ({"status": "running"}, []),
@@ -158,6 +162,7 @@ def test_another_users_cases_are_found_by_no_filter(
     ("name", "value"),
     [
         ("label", "SICK"),
+        ("indeterminate", "perhaps"),
         ("status", "processing"),
         ("model", "none_such"),
         ("since", "yesterday"),
@@ -295,6 +300,27 @@ def test_a_search_without_a_find_says_how_to_go_on(browser: Client, cases: None)
 def test_the_filter_offers_every_model_that_was_ever_registered(browser: Client, cases: None) -> None:
     page = get(browser).content.decode()
     assert re.findall(r'<option value="([a-z0-9_]+)"[^>]*>\1</option>', page) == ["densenet121", "mobilenet_v2"]
+
+
+def test_an_unsure_answer_is_told_as_such_with_what_the_threshold_says(browser: Client, cases: None) -> None:
+    page = " ".join(unescape(get(browser, search="b.png").content.decode()).split())
+    assert "Cannot say</span>" in page
+    assert "Normal</span>" not in page.replace("by the threshold: Normal</span>", "")
+    assert "by the threshold: Normal" in page
+
+
+def test_an_answer_behind_an_overridden_refusal_says_so_in_the_list_too(
+    browser: Client, clinician: User, model_version: ModelVersion
+) -> None:
+    study = make_study(clinician, model_version)
+    make_result(
+        make_job(study, model_version, JobStatus.RUNNING),
+        override_code="not_frontal",
+        override_reason="It is AP",
+        override_by="clinician",
+    )
+    Job.objects.update(status=JobStatus.DONE, lease_until=None)
+    assert "refusal overridden" in get(browser).content.decode()
 
 
 def test_the_history_is_never_kept_by_a_browser(browser: Client) -> None:

@@ -1,16 +1,20 @@
 """What a worker does with jobs: claiming, holding, ending. Only the last claim's holder may write."""
 
-from datetime import UTC, datetime, timedelta
+import uuid
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
+from django.db import connection
 from django.db.models.functions import Now
 
 from diagnoses import storage
 from diagnoses.models import AuditEvent, Job, ModelVersion, Result, Study
 from diagnoses.models.audit import AuditAction
+from diagnoses.models.job import BY_URGENCY, Purpose
+from diagnoses.models.registry import Standing
 from diagnoses.services.jobs import (
     Claim,
     claim_jobs,
@@ -44,8 +48,12 @@ def study(clinician: User, model_version: ModelVersion) -> Study:
     return make_study(clinician, model_version)
 
 
-def claim(model_version: ModelVersion, limit: int = 16, worker: str = "reader-1") -> list[Claim]:
-    return claim_jobs(worker_name=worker, model_version=model_version, limit=limit)
+def claim(*model_versions: ModelVersion, limit: int = 16, worker: str = "reader-1") -> list[Claim]:
+    return claim_jobs(worker_name=worker, model_versions=model_versions, limit=limit)
+
+
+def claimed_ids(*model_versions: ModelVersion, limit: int = 16) -> list[uuid.UUID]:
+    return [claimed.job_id for claimed in claim(*model_versions, limit=limit)]
 
 
 def lose(job: Job) -> None:
@@ -105,7 +113,10 @@ def test_each_claim_counts_and_has_a_token_of_its_own(study: Study, model_versio
 def test_a_claim_says_what_to_read_and_how_it_was_sent(study: Study, model_version: ModelVersion) -> None:
     job = make_job(study, model_version)
     [claimed] = claim(model_version)
-    assert claimed == Claim(job.pk, 1, "reader-1", PICTURE_SHA256, job.image.stored_name)
+    stored_name = job.image.stored_name
+    assert claimed == Claim(
+        job.pk, 1, "reader-1", PICTURE_SHA256, stored_name, model_version.pk, age_years=None, gate_overridden=False
+    )
     assert read_file(claimed) == PICTURE
 
 
@@ -138,28 +149,62 @@ def test_several_suspects_are_taken_one_by_one(study: Study, model_version: Mode
     assert taken == [[job.pk] for job in suspects]
 
 
-def test_a_newer_version_takes_over_what_was_queued_for_an_older_one(study: Study, model_version: ModelVersion) -> None:
+def test_a_job_is_read_by_the_very_version_that_it_asks_for(study: Study, model_version: ModelVersion) -> None:
     job = make_job(study, model_version)
-    newer = make_model_version(version="9.0.0")
-    [claimed] = claim(newer)
-    complete_job(claim=claimed, outcome=outcome())
-    job.refresh_from_db()
-    assert job.model_version == newer
-    assert job.result.weights_sha256 == newer.weights_sha256
+    assert claim(make_model_version(version="9.0.0"), make_model_version(name="densenet121")) == []
+    assert claimed_ids(model_version) == [job.pk]
 
 
-def test_an_older_version_leaves_alone_what_was_queued_for_a_newer_one(
+def test_a_worker_without_any_model_takes_nothing(study: Study, model_version: ModelVersion) -> None:
+    make_job(study, model_version)
+    assert claim() == []
+
+
+def test_a_batch_is_of_one_version_that_of_the_job_which_waited_longest(
     study: Study, model_version: ModelVersion
 ) -> None:
-    newer = make_model_version(version="9.0.0")
-    make_job(study, newer)
-    assert claim(model_version) == []
-    assert len(claim(newer)) == 1
+    other = make_model_version(name="xception")
+    jobs = [make_job(study, version) for version in (other, model_version, other, model_version, other)]
+    assert claimed_ids(model_version, other) == [jobs[0].pk, jobs[2].pk, jobs[4].pk]
+    assert claimed_ids(model_version, other) == [jobs[1].pk, jobs[3].pk]
 
 
-def test_another_model_takes_nothing_over(study: Study, model_version: ModelVersion) -> None:
+def test_a_batch_of_one_version_is_full_though_jobs_of_another_stand_between(
+    study: Study, model_version: ModelVersion
+) -> None:
+    other = make_model_version(name="xception")
+    jobs = [make_job(study, version) for version in (model_version, other, other, model_version)]
+    assert claimed_ids(model_version, other, limit=2) == [jobs[0].pk, jobs[3].pk]
+
+
+def test_a_shadow_waits_until_nobody_else_does(study: Study, model_version: ModelVersion) -> None:
+    shadow = make_model_version(name="xception", standing=Standing.SHADOW)
+    shadowed = make_job(study, shadow, purpose=Purpose.SHADOW, created_at=LONG_AGO)
+    waiting = [make_job(study, model_version), make_job(study, shadow, purpose=Purpose.REREAD)]
+    taken = [claimed_ids(model_version, shadow, limit=1) for _ in range(3)]
+    assert taken == [[waiting[0].pk], [waiting[1].pk], [shadowed.pk]]
+
+
+def test_the_queue_is_read_by_its_index(study: Study, model_version: ModelVersion) -> None:
+    queued = Job.objects.filter(status=JobStatus.QUEUED).order_by(*BY_URGENCY)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off")
+    plan = queued.explain()
+    assert "Index Scan using job_queue" in plan
+    assert "Sort" not in plan
+
+
+@pytest.mark.parametrize(
+    ("birth_date", "years"),
+    [(None, None), (date(2022, 1, 1), 4.0), (date(2025, 7, 2), 0.5), (date(2026, 1, 1), 0.0), (date(2026, 1, 2), None)],
+)
+def test_a_claim_says_how_old_the_patient_was_when_the_study_was_sent(
+    clinician: User, model_version: ModelVersion, birth_date: date | None, years: float | None
+) -> None:
+    study = make_study(clinician, model_version, patient_birth_date=birth_date, created_at=LONG_AGO)
     make_job(study, model_version)
-    assert claim(make_model_version(name="densenet121")) == []
+    [claimed] = claim(model_version)
+    assert claimed.age_years == (None if years is None else pytest.approx(years, abs=0.01))
 
 
 def test_a_beat_extends_the_leases_of_what_is_in_hand_alone(study: Study, model_version: ModelVersion) -> None:
@@ -202,7 +247,11 @@ def test_a_completed_job_has_its_result_with_where_it_came_from(study: Study, mo
         "label": "PNEUMONIA",
         "score": 2.5,
         "probability": 0.9312,
+        "indeterminate_reason": "",
+        "warnings": [],
         "threshold": model_version.threshold,
+        "band_low": model_version.band_low,
+        "band_high": model_version.band_high,
         "temperature": model_version.temperature,
         "weights_sha256": model_version.weights_sha256,
         "image_sha256": PICTURE_SHA256,
@@ -211,6 +260,9 @@ def test_a_completed_job_has_its_result_with_where_it_came_from(study: Study, mo
         "heatmap_name": storage.heatmap_name(job.pk, 1),
         "heatmap_peak": 3.0,
         "timings_ms": {"decode": 1.5, "engine": 7.25},
+        "override_code": "",
+        "override_reason": "",
+        "override_by": "",
     }
     assert storage.read(result["heatmap_name"]) == HEATMAP
 
@@ -310,12 +362,24 @@ def test_an_answer_whose_heatmap_cannot_be_kept_ends_nothing(
     assert not Result.objects.exists()
 
 
-def test_a_result_keeps_its_threshold_when_the_card_changes_later(study: Study, model_version: ModelVersion) -> None:
+@pytest.mark.parametrize("field", ["threshold", "temperature", "band_low", "band_high"])
+def test_a_result_keeps_what_its_version_decided_by(study: Study, model_version: ModelVersion, field: str) -> None:
     job = make_job(study, model_version, JobStatus.RUNNING)
     complete_job(claim=claim_of(job), outcome=outcome())
-    then = model_version.threshold
-    ModelVersion.objects.update(threshold=0.01)
-    assert Result.objects.get().threshold == then
+    then = getattr(model_version, field)
+    ModelVersion.objects.update(**{field: 0.01})
+    assert getattr(Result.objects.get(), field) == then
+
+
+def test_a_result_keeps_why_it_cannot_tell_and_what_to_know_beside_it(
+    study: Study, model_version: ModelVersion
+) -> None:
+    job = make_job(study, model_version, JobStatus.RUNNING)
+    unsure = outcome(label="NORMAL", indeterminate_reason="band", warnings=("outside_age", "heatmap_at_border"))
+    complete_job(claim=claim_of(job), outcome=unsure)
+    result = Result.objects.get()
+    assert (result.label, result.indeterminate_reason) == ("NORMAL", "band")
+    assert result.warnings == ["outside_age", "heatmap_at_border"]
 
 
 def finish(end: str, stale: Claim) -> bool:

@@ -93,7 +93,7 @@ def test_a_job_that_kills_every_worker_ends_after_the_allowed_attempts(
     settings.CXR_MAX_ATTEMPTS = 3
     job = make_job(study, model_version)
     claims = 0
-    while claim_jobs(worker_name="reader-1", model_version=model_version, limit=1):
+    while claim_jobs(worker_name="reader-1", model_versions=[model_version], limit=1):
         claims += 1
         Job.objects.update(lease_until=Now() - timedelta(seconds=1))
         reconcile()
@@ -223,7 +223,7 @@ def test_a_retry_that_cannot_be_put_on_record_does_not_happen(
 def test_a_retried_job_is_read_and_done(study: Study, model_version: ModelVersion, administrator: User) -> None:
     job = make_job(study, model_version, JobStatus.REFUSED)
     retry_job(job=job, actor=user_actor(administrator), reason="It is a chest")
-    [claim] = claim_jobs(worker_name="reader-1", model_version=model_version, limit=1)
+    [claim] = claim_jobs(worker_name="reader-1", model_versions=[model_version], limit=1)
     assert complete_job(claim=claim, outcome=outcome()) is True
     assert Result.objects.get().job == job
 
@@ -232,9 +232,9 @@ def test_a_claim_from_before_a_retry_writes_nothing(
     study: Study, model_version: ModelVersion, administrator: User
 ) -> None:
     make_job(study, model_version)
-    [stale] = claim_jobs(worker_name="reader-1", model_version=model_version, limit=1)
+    [stale] = claim_jobs(worker_name="reader-1", model_versions=[model_version], limit=1)
     job_services.fail_job(claim=stale, code="internal_error", message="Why.")
     retry_job(job=Job.objects.get(), actor=user_actor(administrator), reason="Again")
-    [_] = claim_jobs(worker_name="reader-1", model_version=model_version, limit=1)
+    [_] = claim_jobs(worker_name="reader-1", model_versions=[model_version], limit=1)
     assert complete_job(claim=stale, outcome=outcome()) is False
     assert not Result.objects.exists()

@@ -24,6 +24,9 @@ LEGAL = {
     (Move.ABANDON, JobStatus.RUNNING): JobStatus.FAILED,
     (Move.RETRY, JobStatus.FAILED): JobStatus.QUEUED,
     (Move.RETRY, JobStatus.REFUSED): JobStatus.QUEUED,
+    (Move.OVERRIDE, JobStatus.REFUSED): JobStatus.QUEUED,
+    (Move.RETARGET, JobStatus.QUEUED): JobStatus.QUEUED,
+    (Move.WITHDRAW, JobStatus.QUEUED): JobStatus.FAILED,
 }
 PAIRS = list(product(Move, JobStatus))
 ILLEGAL = [pair for pair in PAIRS if pair not in LEGAL]

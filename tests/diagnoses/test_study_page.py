@@ -50,7 +50,7 @@ def test_a_done_image_shows_answer_probability_threshold_and_model(
     assert '<dt>Probability of pneumonia</dt><dd class="h3 mb-0">93.1 %</dd>' in page
     threshold = percent(model_version.threshold)
     assert f"<dt>Threshold: pneumonia from</dt><dd>{threshold}</dd>" in page
-    assert "<dt>Model</dt><dd>mobilenet_v2, version 1.0.0</dd>" in page
+    assert re.search(r"<dt>Model</dt><dd><a [^>]*>mobilenet_v2, version 1.0.0</a></dd>", page)
 
 
 def test_a_normal_answer_shows_the_probability_of_pneumonia_and_not_its_complement(
@@ -103,9 +103,8 @@ def test_each_state_is_shown_by_its_name(
     browser: Client, clinician: User, model_version: ModelVersion, status: JobStatus
 ) -> None:
     page = page_of(browser, make_study(clinician, model_version, status))
-    shown = re.findall(r'<span class="badge[^"]*">([^<]+)</span>', page)
+    shown = re.findall(r'<span class="badge[^"]*">.*?</svg>([^<]+)</span>', page)
     assert shown == [BADGES[status]]
-    assert f'data-state="{status}"' in page
 
 
 @pytest.mark.parametrize("status", [status for status in JobStatus if status is not JobStatus.DONE])
@@ -170,7 +169,7 @@ def test_a_reader_is_told_when_no_worker_is_running(
     study = make_study(clinician, model_version, JobStatus.QUEUED)
     words = "No reader is running at present. What you sent is kept"
     assert words in page_of(browser, study)
-    report_worker(name="reader-1", model_version=model_version, engine="openvino")
+    report_worker(name="reader-1", model_versions=[model_version], engine="openvino")
     assert words not in page_of(browser, study)
 
 
@@ -260,7 +259,7 @@ def test_the_stream_tells_each_change_and_ends_with_the_last(
     study = make_study(clinician, model_version, JobStatus.QUEUED, JobStatus.QUEUED)
 
     def read_one() -> None:
-        for claim in claim_jobs(worker_name="reader-1", model_version=model_version, limit=1):
+        for claim in claim_jobs(worker_name="reader-1", model_versions=[model_version], limit=1):
             complete_job(claim=claim, outcome=outcome())
 
     async def follow() -> list[dict[str, Any]]:

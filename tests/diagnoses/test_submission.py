@@ -15,6 +15,9 @@ from diagnoses import queue, storage
 from diagnoses.audit import user_actor
 from diagnoses.models import AuditEvent, Image, Job, ModelVersion, RejectedFile, Study
 from diagnoses.models.audit import AuditAction
+from diagnoses.models.job import Purpose
+from diagnoses.models.registry import Standing
+from diagnoses.services.registry import report_worker
 from diagnoses.services.submission import SentFile, StudyDetails, Submission, SubmissionError, submit_study
 from diagnoses.states import JobStatus
 from tests import pictures
@@ -33,8 +36,11 @@ OTHER_PICTURE = pictures.jpeg(pictures.phantom(seed=1))
 NOT_A_PICTURE = b"Dear colleague, please find attached"
 
 
-def submit(user: User, *files: SentFile, details: StudyDetails | None = None) -> Submission:
-    return submit_study(actor=user_actor(user, "192.0.2.7"), files=files, details=details or StudyDetails())
+def submit(
+    user: User, *files: SentFile, details: StudyDetails | None = None, model_version: ModelVersion | None = None
+) -> Submission:
+    actor = user_actor(user, "192.0.2.7")
+    return submit_study(actor=actor, files=files, details=details or StudyDetails(), model_version=model_version)
 
 
 def codes_of(submission: Submission) -> list[str | None]:
@@ -63,11 +69,56 @@ def test_an_image_is_kept_byte_for_byte_with_its_facts(clinician: User, model_ve
     assert (image.sha256, image.byte_size) == (sha256(OTHER_PICTURE).hexdigest(), len(OTHER_PICTURE))
 
 
-def test_each_image_gets_one_queued_job_for_the_active_model(clinician: User, model_version: ModelVersion) -> None:
-    active = make_model_version(version="9.0.0")
+def jobs_for(*fields: str) -> list[tuple[object, ...]]:
+    return list(Job.objects.order_by("image__position", "purpose").values_list(*fields))
+
+
+def test_each_image_gets_one_queued_job_for_the_live_model(clinician: User, model_version: ModelVersion) -> None:
+    make_model_version(version="9.0.0")
     submit(clinician, sent(), sent(data=OTHER_PICTURE))
-    jobs = Job.objects.values_list("status", "model_version", "attempts", "token")
-    assert list(jobs) == [(JobStatus.QUEUED, active.pk, 0, 0)] * 2
+    jobs = jobs_for("status", "model_version", "purpose", "attempts", "token")
+    assert jobs == [(JobStatus.QUEUED, model_version.pk, Purpose.PRIMARY, 0, 0)] * 2
+
+
+def test_a_sender_may_choose_another_model(clinician: User, model_version: ModelVersion) -> None:
+    chosen = make_model_version(name="xception")
+    submit(clinician, sent(), model_version=chosen)
+    assert jobs_for("model_version", "purpose") == [(chosen.pk, Purpose.PRIMARY)]
+    assert last_event(AuditAction.STUDY_SUBMITTED).detail["model"] == "xception 2.0.0"
+
+
+def test_a_model_that_is_gone_takes_no_study(clinician: User, model_version: ModelVersion) -> None:
+    gone = make_model_version(version="0.9.0", available=False)
+    with pytest.raises(SubmissionError, match=r"mobilenet_v2 0\.9\.0 cannot read on this site now\. Choose another"):
+        submit(clinician, sent(), model_version=gone)
+    assert nothing_was_kept()
+
+
+def test_a_chosen_model_that_no_worker_could_load_takes_no_study_and_the_live_one_does(
+    clinician: User, model_version: ModelVersion
+) -> None:
+    chosen, third = make_model_version(name="xception"), make_model_version(name="densenet121")
+    report_worker(name="reader-1", model_versions=[third], engine="openvino")
+    with pytest.raises(SubmissionError, match="cannot read on this site now"):
+        submit(clinician, sent(), model_version=chosen)
+    assert nothing_was_kept()
+    assert submit(clinician, sent()).study
+
+
+def test_where_a_shadow_stands_it_reads_each_image_too_and_the_sender_hears_nothing_of_it(
+    clinician: User, model_version: ModelVersion
+) -> None:
+    shadow = make_model_version(name="xception", standing=Standing.SHADOW)
+    submission = submit(clinician, sent(), sent(data=b""), sent(data=OTHER_PICTURE))
+    assert jobs_for("model_version", "purpose") == [(model_version.pk, "primary"), (shadow.pk, "shadow")] * 2
+    assert [answer.job.purpose if answer.job else None for answer in submission.answers] == ["primary", None, "primary"]
+    assert "xception" not in str(last_event(AuditAction.STUDY_SUBMITTED).detail)
+
+
+def test_a_shadow_that_is_chosen_reads_in_the_open_and_once(clinician: User, model_version: ModelVersion) -> None:
+    shadow = make_model_version(name="xception", standing=Standing.SHADOW)
+    submit(clinician, sent(), model_version=shadow)
+    assert jobs_for("model_version", "purpose") == [(shadow.pk, "primary")]
 
 
 def test_the_answers_come_in_the_order_sent(clinician: User, model_version: ModelVersion) -> None:
@@ -121,7 +172,11 @@ def test_a_submission_is_on_record_with_its_images(clinician: User, model_versio
     event = last_event(AuditAction.STUDY_SUBMITTED)
     assert submission.study
     assert (event.object_type, event.object_id) == ("study", str(submission.study.pk))
-    assert event.detail == {"images": [str(Image.objects.get().pk)], "rejected": ["empty_file"]}
+    assert event.detail == {
+        "images": [str(Image.objects.get().pk)],
+        "rejected": ["empty_file"],
+        "model": "mobilenet_v2 1.0.0",
+    }
 
 
 def test_too_many_files_are_refused_unread_with_both_numbers(

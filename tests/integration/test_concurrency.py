@@ -14,8 +14,11 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 
+from diagnoses.audit import Actor
 from diagnoses.models import Image, Job, ModelVersion, Study
 from diagnoses.services import jobs as job_services
+from diagnoses.services import registry
+from tests.diagnoses.factory import make_card
 from tests.integration.site import ROOT, wait_until
 
 JOBS = 120
@@ -35,10 +38,14 @@ def seed() -> None:
         name="dummy",
         version="1",
         architecture="none",
+        card_sha256="0" * 64,
         weights_sha256="0" * 64,
         preprocessing_version="none",
         threshold=0.5,
         temperature=1,
+        band_low=0.4,
+        band_high=0.6,
+        available=True,
         card={},
     )
     study = Study.objects.create(submitted_by=user)
@@ -53,7 +60,7 @@ def claim_all(name: str) -> None:
     version = ModelVersion.objects.get(name="dummy")
     wait_for_start()
     claimed: list[tuple[str, int]] = []
-    while claims := job_services.claim_jobs(worker_name=name, model_version=version, limit=BATCH):
+    while claims := job_services.claim_jobs(worker_name=name, model_versions=[version], limit=BATCH):
         claimed += [(str(claim.job_id), claim.token) for claim in claims]
     print(json.dumps(claimed))
 
@@ -62,6 +69,25 @@ def reconcile() -> None:
     """Wait for the start, make one round, and print what it found."""
     wait_for_start()
     print(json.dumps(vars(job_services.reconcile())))
+
+
+def ship() -> None:
+    """Wait for the start, register two models as after an installation, and print what was done."""
+    wait_for_start()
+    print(json.dumps(registry.sync_shipped(cards=[make_card("mobilenet_v2"), make_card("xception")])))
+
+
+def seed_versions() -> None:
+    """A live version, and others that could be."""
+    registry.sync_shipped(cards=[make_card("mobilenet_v2"), *(make_card(f"other{n}") for n in range(AT_ONCE))])
+
+
+def promote(name: str) -> None:
+    """Wait for the start, make this model's version the default, and print its name."""
+    version = ModelVersion.objects.get(name=name)
+    wait_for_start()
+    registry.promote(version=version, actor=Actor(None, name), reason="Everybody at once.")
+    print(json.dumps(name))
 
 
 def wait_for_start() -> None:
@@ -93,9 +119,14 @@ class Database:
 
     def process(self, call: str) -> "subprocess.Popen[str]":
         """A call of one of this module's functions in a process of its own."""
-        code = f"import django; django.setup(); from {__name__} import claim_all, reconcile, seed; {call}"
+        code = f"import django; django.setup(); from {__name__} import *; {call}"
         command = [sys.executable, "-c", code]
         return subprocess.Popen(command, cwd=ROOT, env=self._environment, stdout=subprocess.PIPE, text=True)
+
+    def alone(self, call: str) -> None:
+        process = self.process(call)
+        process.communicate(timeout=60)
+        assert process.returncode == 0
 
     def together(self, calls: list[str]) -> list[Any]:
         """What the calls print, each in its own process, all let go at the same moment."""
@@ -139,9 +170,7 @@ def database() -> Iterator[Database]:
 
 @pytest.fixture
 def seeded(database: Database) -> Database:
-    process = database.process("seed()")
-    process.communicate(timeout=60)
-    assert process.returncode == 0
+    database.alone("seed()")
     return database
 
 
@@ -177,3 +206,21 @@ def test_rounds_of_reconciling_at_once_recover_each_lost_job_once(seeded: Databa
     moves = seeded.rows("SELECT move, count(*) FROM diagnoses_jobtransition GROUP BY move ORDER BY move")
     assert moves == [("claim", JOBS), ("recover", JOBS)]
     assert seeded.rows("SELECT DISTINCT status, lease_until IS NULL FROM diagnoses_job") == [("queued", True)]
+
+
+def test_installations_that_register_at_once_make_one_model_live_once(database: Database) -> None:
+    notes = database.together(["ship()"] * AT_ONCE)
+    started = "mobilenet_v2 2.0.0 is what new studies are read with."
+    assert sum(started in lines for lines in notes) == 1
+    versions = database.rows("SELECT name, standing, available FROM diagnoses_modelversion ORDER BY name")
+    assert versions == [("mobilenet_v2", "live", True), ("xception", "candidate", True)]
+    assert database.rows("SELECT kind, by FROM diagnoses_modelchange") == [("promote", "site")]
+
+
+def test_promotions_at_once_take_place_one_after_the_other_each_replacing_the_one_before(database: Database) -> None:
+    database.alone("seed_versions()")
+    database.together([f"promote('other{number}')" for number in range(AT_ONCE)])
+    history = database.rows("SELECT version_id, replaced_id FROM diagnoses_modelchange ORDER BY id")
+    assert len(history) == AT_ONCE + 1
+    assert [replaced for _, replaced in history] == [None, *(version for version, _ in history[:-1])]
+    assert database.rows("SELECT id FROM diagnoses_modelversion WHERE standing = 'live'") == [(history[-1][0],)]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from hashlib import sha256
+from typing import Any
 
 import pytest
 from django.conf import LazySettings
@@ -10,15 +11,16 @@ from django.contrib.auth.models import User
 from django.db.models.functions import Now
 
 from diagnoses import storage
-from diagnoses.imaging.errors import ImageError, ImageFault
+from diagnoses.imaging.errors import GATE_FAULTS, ImageError, ImageFault
 from diagnoses.models import AuditEvent, Job, ModelVersion, Result, Study
+from diagnoses.models.job import INDETERMINATE_WORDS, WARNING_WORDS
 from diagnoses.services.jobs import Claim, claim_jobs, extend_leases, reconcile
 from diagnoses.states import JobStatus
 from tests.diagnoses.conftest import Doorbell
-from tests.diagnoses.factory import HEATMAP, make_job, make_study, row, stored_files
+from tests.diagnoses.factory import HEATMAP, make_job, make_model_version, make_study, row, stored_files
 from workers import drain as draining
 from workers.drain import drain, read_batch
-from workers.inference.reader import Reading
+from workers.inference.reader import HEAT_AT_BORDER, IN_BAND, UNSTABLE, Reading, ReadRequest
 from workers.runtime import Runtime
 
 Answer = Reading | ImageError | Exception
@@ -31,14 +33,16 @@ class ToldReader:
 
     def __init__(self, **says: Answer) -> None:
         self.says = {name.encode(): answer for name, answer in says.items()}
+        self.requests: list[ReadRequest] = []
         self.batches: list[list[bytes]] = []
         self.meanwhile: Callable[[], None] = lambda: None
 
-    def read(self, files: Sequence[bytes]) -> list[Reading | ImageError]:
-        self.batches.append(list(files))
+    def read(self, requests: Sequence[ReadRequest]) -> list[Reading | ImageError]:
+        self.requests += requests
+        self.batches.append([request.data for request in requests])
         self.meanwhile()
         answers = []
-        for data in files:
+        for data in self.batches[-1]:
             answer = self.says.get(data) or reading(data)
             if isinstance(answer, Exception) and not isinstance(answer, ImageError):
                 raise answer
@@ -46,11 +50,15 @@ class ToldReader:
         return answers
 
 
-def reading(data: bytes, label: str = "NORMAL") -> Reading:
+def reading(
+    data: bytes, label: str = "NORMAL", *, indeterminate_reason: str = "", warnings: tuple[str, ...] = ()
+) -> Reading:
     return Reading(
         label=label,
         score=-2.0,
         probability=0.12,
+        indeterminate_reason=indeterminate_reason,
+        warnings=warnings,
         image_sha256=sha256(data).hexdigest(),
         heatmap=HEATMAP,
         heatmap_peak=0.5,
@@ -60,10 +68,15 @@ def reading(data: bytes, label: str = "NORMAL") -> Reading:
 
 def a_runtime(model_version: ModelVersion, reader: ToldReader) -> Runtime:
     """A worker's process without a network in it."""
+    return a_runtime_of({model_version: reader})
+
+
+def a_runtime_of(readers: dict[ModelVersion, ToldReader]) -> Runtime:
+    """The same with several models."""
     runtime = Runtime.__new__(Runtime)
     runtime.worker_name = "reader-1"
-    runtime.model_version = model_version
-    runtime.reader = reader  # type: ignore[assignment]
+    runtime.model_versions = list(readers)
+    runtime.readers = {version.pk: reader for version, reader in readers.items()}  # type: ignore[misc]
     runtime._held = ()
     return runtime
 
@@ -77,7 +90,7 @@ def claimed(study: Study, model_version: ModelVersion, *names: str) -> list[Clai
     """Jobs whose files hold their names, in a worker's hands."""
     for name in names:
         make_job(study, model_version, data=name.encode(), filename=name)
-    return claim_jobs(worker_name="reader-1", model_version=model_version, limit=len(names))
+    return claim_jobs(worker_name="reader-1", model_versions=[model_version], limit=len(names))
 
 
 def ends() -> dict[str, tuple[str, str]]:
@@ -111,6 +124,53 @@ def test_a_picture_that_cannot_be_read_is_refused_with_its_reason(study: Study, 
     read_batch(a_runtime(model_version, ToldReader(broken=fault)), claims)
     assert ends() == {"one": ("done", ""), "broken": ("refused", "damaged"), "two": ("done", "")}
     assert job_of("broken").error_message == "This picture is damaged. Export it again."
+
+
+def test_each_model_reads_what_was_sent_to_it_and_nothing_else(study: Study, model_version: ModelVersion) -> None:
+    other = make_model_version(name="xception")
+    for number, version in enumerate((model_version, other, model_version, other)):
+        make_job(study, version, data=str(number).encode())
+    readers = {model_version: ToldReader(), other: ToldReader()}
+    readers[other].engine = "tensorflow"
+    assert drain(a_runtime_of(readers)) == 4
+    assert [reader.batches for reader in readers.values()] == [[[b"0", b"2"]], [[b"1", b"3"]]]
+    by_version = Result.objects.values_list("job__model_version", "engine").distinct()
+    assert set(by_version) == {(model_version.pk, "openvino"), (other.pk, "tensorflow")}
+
+
+def test_a_job_for_a_model_that_is_not_loaded_is_left_to_others(study: Study, model_version: ModelVersion) -> None:
+    make_job(study, make_model_version(name="xception"))
+    assert drain(a_runtime(model_version, ToldReader())) == 0
+    assert Job.objects.get().status == JobStatus.QUEUED
+
+
+def test_the_reader_is_told_the_patients_age_and_what_a_clinician_overrode(
+    study: Study, model_version: ModelVersion
+) -> None:
+    study.patient_birth_date = study.created_at.date() - timedelta(days=1461)
+    study.save()
+    override: dict[str, Any] = {"override_reason": "It is.", "override_by": "clinician", "override_at": Now()}
+    make_job(study, model_version, data=b"plain")
+    make_job(study, model_version, data=b"overridden", override_code="not_frontal", **override)
+    reader = ToldReader()
+    drain(a_runtime(model_version, reader))
+    plain, overridden = reader.requests
+    assert (plain.data, plain.gate_overridden) == (b"plain", False)
+    assert (overridden.data, overridden.gate_overridden) == (b"overridden", True)
+    assert plain.age_years == overridden.age_years == pytest.approx(4.0, abs=0.01)
+
+
+def test_an_answer_is_kept_with_its_doubt(study: Study, model_version: ModelVersion) -> None:
+    unsure = reading(b"one", indeterminate_reason="unstable", warnings=("outside_age", "heatmap_at_border"))
+    read_batch(a_runtime(model_version, ToldReader(one=unsure)), claimed(study, model_version, "one"))
+    result = job_of("one").result
+    assert (result.label, result.indeterminate_reason) == ("NORMAL", "unstable")
+    assert result.warnings == ["outside_age", "heatmap_at_border"]
+
+
+def test_there_are_words_for_all_that_a_reader_may_say() -> None:
+    assert set(INDETERMINATE_WORDS) == {IN_BAND, UNSTABLE}
+    assert set(WARNING_WORDS) == {HEAT_AT_BORDER, *GATE_FAULTS}
 
 
 def test_a_stored_file_that_is_gone_fails_its_job_alone(study: Study, model_version: ModelVersion) -> None:
@@ -185,7 +245,7 @@ def test_an_end_for_a_claim_that_was_lost_is_dropped(study: Study, model_version
     claims = claimed(study, model_version, "lost")
     Job.objects.update(lease_until=Now() - timedelta(seconds=1))
     reconcile()
-    claim_jobs(worker_name="reader-2", model_version=model_version, limit=1)
+    claim_jobs(worker_name="reader-2", model_versions=[model_version], limit=1)
     before, events = row(job_of("lost")), AuditEvent.objects.count()
     read_batch(a_runtime(model_version, ToldReader(lost=answer)), claims)
     assert row(job_of("lost")) == before

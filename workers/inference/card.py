@@ -2,13 +2,14 @@
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 CARD_NAME = "card.json"
-WEIGHTS_NAME = "classifier.weights.h5"
+WEIGHTS_NAME = "classifier.weights.npz"
 OPENVINO_NAME = "reader.xml"
+GATE_NAME = "gate.npz"
 
 _SHA256 = r"^[0-9a-f]{64}$"
 
@@ -17,10 +18,33 @@ class ModelError(Exception):
     """A shipped model cannot be used; the text says what is wrong with it."""
 
 
-class Card(BaseModel):
-    """What is known of a model. Threshold, temperature and heatmap floor were chosen on validation patients."""
-
+class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Band(_Part):
+    """Calibrated probabilities around the threshold between which the product says that it cannot tell."""
+
+    low: float = Field(ge=0, lt=1)
+    high: float = Field(gt=0, le=1)
+
+
+class GateLimits(_Part):
+    """Where the gate refuses."""
+
+    accepted_probability: float = Field(ge=0, le=1, description="A picture less likely to be acceptable is refused.")
+    distance: float = Field(gt=0, description="A picture further from all that was learned from is refused.")
+
+
+class HeatmapLimits(_Part):
+    """What keeps a heatmap honest."""
+
+    floor: float = Field(gt=0, description="Log-odds per cell; a weaker peak is not stretched to full heat.")
+    border_share: float = Field(gt=0, le=1, description="More of the heat at the border than this is warned of.")
+
+
+class Card(_Part):
+    """What is known of a model. All limits were chosen on validation patients, and travel with the weights."""
 
     name: str
     version: str
@@ -30,13 +54,24 @@ class Card(BaseModel):
     preprocessing_version: str
     threshold: float = Field(gt=0, lt=1, description="Calibrated probability from which the label is pneumonia.")
     temperature: float = Field(gt=0, description="Divides the score before the sigmoid.")
-    heatmap_floor: float = Field(gt=0, description="Log-odds per cell; a weaker peak is not stretched to full heat.")
+    band: Band
+    unsteady: Band = Field(description="Probabilities between which the answer is checked on variants of the picture.")
+    mirrored: bool = Field(description="Whether the network looks at the mirror image, too.")
+    gate: GateLimits
+    heatmap: HeatmapLimits
     training: dict[str, Any] = Field(description="Data, split, recipe and seed.")
     figures: dict[str, Any] = Field(description="What was measured on which patients, with 95 % intervals.")
     intended_use: str
     limits: list[str]
     weights_sha256: str = Field(pattern=_SHA256)
     files: dict[str, str] = Field(description="SHA-256 of each file beside the card.")
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        """Each band must hold the threshold, and answers that are checked must include those that may be unsure."""
+        if not self.unsteady.low <= self.band.low < self.threshold < self.band.high <= self.unsteady.high:
+            raise ValueError("the bands must lie around the threshold, and `unsteady` around `band`")
+        return self
 
 
 def read_card(folder: Path) -> Card:

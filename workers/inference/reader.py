@@ -1,4 +1,4 @@
-"""The reader: a model, its card and its engine, from files to answers."""
+"""The reader: a model, its card, its gate and its engine, from files to answers."""
 
 import hashlib
 import math
@@ -6,50 +6,86 @@ import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from diagnoses.imaging.decode import decode
-from diagnoses.imaging.errors import ImageError
+from diagnoses.imaging.errors import ImageError, ImageFault
 from diagnoses.imaging.heatmap import encode
-from workers.inference.card import Card, ModelError, check_files, read_card
-from workers.inference.engines import load_engine
+from workers.inference.attention import border_share
+from workers.inference.card import Band, Card, ModelError, check_files, read_card
+from workers.inference.engines import RawReadings, load_engine
+from workers.inference.gate import load_gate
 from workers.inference.preprocess import PREPROCESSING_VERSION, GreyImage, preprocess
+from workers.inference.quality import judge_facts, judge_quality, words_of
+from workers.inference.stability import variants
 
 NORMAL = "NORMAL"
 PNEUMONIA = "PNEUMONIA"
+IN_BAND = "band"
+UNSTABLE = "unstable"
+HEAT_AT_BORDER = "heatmap_at_border"
+
+
+@dataclass(frozen=True)
+class ReadRequest:
+    """A file to read. The patient's age, where the sender told it, in years.
+
+    `gate_overridden`: a person wants it read though the gate refuses it; what the gate said becomes a warning.
+    """
+
+    data: bytes
+    age_years: float | None = None
+    gate_overridden: bool = False
 
 
 @dataclass(frozen=True)
 class Reading:
     """What the model says of one picture.
 
-    `score` is the raw log-odds of pneumonia, `probability` its calibrated probability (0 to 1). `heatmap` is a
-    small grey PNG, `heatmap_peak` the log-odds that its hottest cell adds to the score.
+    `label` is what the threshold says. `score` is the raw log-odds of pneumonia, `probability` its calibrated
+    probability (0 to 1). `indeterminate_reason` is why the product would rather not say: empty, `band` or `unstable`.
+    `heatmap` is a small grey PNG, `heatmap_peak` the log-odds that its hottest cell adds to the score.
     """
 
     label: str
     score: float
     probability: float
+    indeterminate_reason: str
+    warnings: tuple[str, ...]
     image_sha256: str
     heatmap: bytes
     heatmap_peak: float
     timings_ms: dict[str, float]
 
 
-@dataclass(frozen=True)
-class _Prepared:
+@dataclass
+class _Case:
+    """A request on its way through the reader."""
+
+    request: ReadRequest
     picture: GreyImage
-    sha256: str
     decode_ms: float
+    warnings: list[str] = field(default_factory=list)
+
+    def object_to(self, fault: ImageFault | None) -> ImageError | None:
+        """The gate's refusal, or nothing where there is none or a person has overridden it."""
+        if fault is None:
+            return None
+        if not self.request.gate_overridden:
+            return ImageError(fault, words_of(fault))
+        if fault not in self.warnings:
+            self.warnings.append(fault)
+        return None
 
 
 class Reader:
     """One model, loaded and warm. Build it once per process."""
 
-    def __init__(self, folder: Path, engine: str = "auto") -> None:
+    def __init__(self, folder: Path, engine: str = "auto", *, refuse_outside_age: bool = False) -> None:
         """Load the model of `folder`. Raises ModelError for one that is damaged or from another time."""
         self.card: Card = read_card(folder)
         if self.card.preprocessing_version != PREPROCESSING_VERSION:
@@ -58,6 +94,8 @@ class Reader:
                 f"pictures as {PREPROCESSING_VERSION}."
             )
         check_files(folder, self.card)
+        self._refuse_outside_age = refuse_outside_age
+        self._gate = load_gate(folder, self.card.gate)
         self._engine = load_engine(folder, self.card, engine)
         self._decoders = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode")
         self._warm()
@@ -67,45 +105,88 @@ class Reader:
         """The name of the engine that answers."""
         return self._engine.name
 
-    def read(self, files: Sequence[bytes]) -> list[Reading | ImageError]:
-        """One answer per file, in order: a reading, or why the file cannot be read."""
-        prepared = list(self._decoders.map(self._prepare, files))
-        readable = [item for item in prepared if isinstance(item, _Prepared)]
-        readings = iter(self._read_prepared(readable))
-        return [item if isinstance(item, ImageError) else next(readings) for item in prepared]
+    def read(self, requests: Sequence[ReadRequest]) -> list[Reading | ImageError]:
+        """One answer per request, in order: a reading, or why the file cannot be read or is refused."""
+        prepared = list(self._decoders.map(self._prepare, requests))
+        cases = [item for item in prepared if isinstance(item, _Case)]
+        answers = iter(self._read_cases(cases))
+        return [item if isinstance(item, ImageError) else next(answers) for item in prepared]
 
-    def _prepare(self, data: bytes) -> _Prepared | ImageError:
+    def _prepare(self, request: ReadRequest) -> _Case | ImageError:
+        """Decode, and apply the rules that need no network."""
         started = time.perf_counter()
         try:
-            picture = preprocess(decode(data).pixels, self.card.input_size)
+            radiograph = decode(request.data)
         except ImageError as error:
             return error
-        return _Prepared(picture, hashlib.sha256(data).hexdigest(), _ms_since(started))
+        case = _Case(request, preprocess(radiograph.pixels, self.card.input_size), 0.0)
+        for fault in judge_facts(radiograph.facts, request.age_years) + judge_quality(radiograph, case.picture):
+            if fault is ImageFault.OUTSIDE_AGE and not self._refuse_outside_age:
+                case.warnings.append(fault)
+            elif error := case.object_to(fault):
+                return error
+        case.decode_ms = _ms_since(started)
+        return case
 
-    def _read_prepared(self, prepared: Sequence[_Prepared]) -> list[Reading]:
-        if not prepared:
+    def _read_cases(self, cases: Sequence[_Case]) -> list[Reading | ImageError]:
+        if not cases:
             return []
         started = time.perf_counter()
-        raw = self._engine.read(np.stack([item.picture for item in prepared]))
-        engine_ms = _ms_since(started) / len(prepared)
+        raw = self._engine.read(np.stack([case.picture for case in cases]))
+        refusals = [case.object_to(fault) for case, fault in zip(cases, self._gate.judge(raw.features), strict=True)]
+        unstable = self._unstable(cases, raw, refusals)
+        engine_ms = _ms_since(started) / len(cases)
         return [
-            self._reading(item, float(score), attention, engine_ms)
-            for item, score, attention in zip(prepared, raw.scores, raw.attention, strict=True)
+            refusal or self._reading(case, float(raw.scores[row]), raw.attention[row], row in unstable, engine_ms)
+            for row, (case, refusal) in enumerate(zip(cases, refusals, strict=True))
         ]
 
-    def _reading(self, item: _Prepared, score: float, attention: np.ndarray, engine_ms: float) -> Reading:
+    def _unstable(
+        self, cases: Sequence[_Case], raw: RawReadings, refusals: Sequence[ImageError | None]
+    ) -> frozenset[int]:
+        """The rows whose label a harmless change of the picture would turn; asked only where that can happen."""
+        near = [
+            row
+            for row, refusal in enumerate(refusals)
+            if refusal is None and _inside(self.card.unsteady, self._probability(float(raw.scores[row])))
+        ]
+        if not near:
+            return frozenset()
+        changed = [variants(cases[row].picture) for row in near]
+        scores = self._engine.read(np.concatenate(changed)).scores.reshape(len(near), -1)
+        return frozenset(
+            row
+            for row, others in zip(near, scores, strict=True)
+            if {self._label(float(raw.scores[row]))} != {self._label(float(score)) for score in others}
+        )
+
+    def _reading(
+        self, case: _Case, score: float, attention: NDArray[np.float32], unstable: bool, engine_ms: float
+    ) -> Reading:
         if not math.isfinite(score):
             raise ModelError("The network gave no finite score.")
-        probability = calibrated_probability(score, self.card.temperature)
+        probability = self._probability(score)
+        if probability < self.card.band.low:
+            attention = np.zeros_like(attention)  # a confident Normal has nothing to point at
+        if border_share(attention) > self.card.heatmap.border_share:
+            case.warnings.append(HEAT_AT_BORDER)
         return Reading(
-            label=PNEUMONIA if probability >= self.card.threshold else NORMAL,
+            label=self._label(score),
             score=score,
             probability=probability,
-            image_sha256=item.sha256,
-            heatmap=encode(attention, self.card.heatmap_floor),
+            indeterminate_reason=IN_BAND if _inside(self.card.band, probability) else UNSTABLE if unstable else "",
+            warnings=tuple(case.warnings),
+            image_sha256=hashlib.sha256(case.request.data).hexdigest(),
+            heatmap=encode(attention, self.card.heatmap.floor),
             heatmap_peak=float(attention.max()),
-            timings_ms={"decode": round(item.decode_ms, 2), "engine": round(engine_ms, 2)},
+            timings_ms={"decode": round(case.decode_ms, 2), "engine": round(engine_ms, 2)},
         )
+
+    def _probability(self, score: float) -> float:
+        return calibrated_probability(score, self.card.temperature)
+
+    def _label(self, score: float) -> str:
+        return PNEUMONIA if self._probability(score) >= self.card.threshold else NORMAL
 
     def _warm(self) -> None:
         """Read a phantom, so that the first patient does not wait and a broken network shows itself now."""
@@ -122,6 +203,10 @@ def calibrated_probability(score: float, temperature: float) -> float:
     if scaled >= 0:
         return 1 / (1 + math.exp(-scaled))
     return math.exp(scaled) / (1 + math.exp(scaled))
+
+
+def _inside(band: Band, probability: float) -> bool:
+    return band.low <= probability < band.high
 
 
 def _ms_since(started: float) -> float:

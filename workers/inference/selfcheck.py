@@ -1,6 +1,7 @@
-"""`python -m workers.inference.selfcheck FOLDER ENGINE`: can this model be served here? Exit status 0 if so.
+"""Whether models can be served here: `python -m workers.inference.selfcheck ENGINE LIVE [OTHER…]`.
 
-A worker runs it in a process of its own before it starts: its parent process must never load an engine.
+The exit status is 0 where the first folder's model can; one of the others that cannot is only spoken of. A worker runs
+it in a process of its own before it starts: its parent process must never load an engine.
 """
 
 import sys
@@ -10,15 +11,24 @@ from workers.inference.card import ModelError
 from workers.inference.reader import Reader
 
 
-def main(folder: str, engine: str) -> int:
-    """Load and warm the model; the error goes to standard error."""
+def main(engine: str, live: str, *others: str) -> int:
+    """Load and warm each model; errors go to standard error."""
+    if not _is_good(live, engine):
+        return 1
+    for folder in others:
+        if not _is_good(folder, engine):
+            print(f"Going on without the model in {folder}.", file=sys.stderr)
+    return 0
+
+
+def _is_good(folder: str, engine: str) -> bool:
     try:
         reader = Reader(Path(folder), engine)
     except ModelError as error:
         print(error, file=sys.stderr)
-        return 1
+        return False
     print(f"{reader.card.name} {reader.card.version} on {reader.engine}")
-    return 0
+    return True
 
 
 if __name__ == "__main__":

@@ -1,9 +1,7 @@
-"""Learning: balanced batches of augmented pictures, a checkpoint after each epoch, resumed to the step."""
+"""Learning: a checkpoint after each epoch, resumed to the step; the moving average of the weights is what comes out."""
 
-import math
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,45 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.inference.architectures import Architecture
-from workers.inference.network import DROPOUT, build_classifier
-from workers.training.augmentation import augment
+from workers.inference.network import BACKBONE, DROPOUT, build_classifier
+from workers.training.batches import BalancedBatches, Teacher, steps_per_epoch
 from workers.training.dataset import Case, DatasetError, Target, load
+from workers.training.recipes import Recipe
 
-_TARGET_SHARES = {Target.NORMAL: 0.5, Target.BACTERIAL: 0.25, Target.VIRAL: 0.25}
 CHECKPOINT_NAME = "checkpoint.keras"
+LOADED_SIZE = 224
+"""Pixels. Training pictures are held at this size; crops are cut from it."""
 
-
-@dataclass(frozen=True)
-class Recipe:
-    """Everything that decides what comes out of a training run, besides the pictures."""
-
-    epochs: int = 20
-    batch_size: int = 32
-    learning_rate: float = 3e-4
-    weight_decay: float = 1e-4
-    label_smoothing: float = 0.05
-    seed: int = 1
-
-
-class BalancedBatches(keras.utils.PyDataset):  # type: ignore[misc]
-    """One epoch's batches, with fixed shares of the classes: functions of seed, epoch and place alone."""
-
-    def __init__(self, pictures: NDArray[np.uint8], targets: NDArray[np.int64], recipe: Recipe, epoch: int):
-        super().__init__(workers=2, use_multiprocessing=False, max_queue_size=8)
-        self._pictures = pictures
-        self._members = {target: np.flatnonzero(targets == target) for target in Target}
-        self._recipe = recipe
-        self._epoch = epoch
-
-    def __len__(self) -> int:
-        return steps_per_epoch(len(self._pictures), self._recipe.batch_size)
-
-    def __getitem__(self, place: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        rng = np.random.default_rng((self._recipe.seed, self._epoch, place))
-        targets = rng.choice(len(Target), self._recipe.batch_size, p=list(_TARGET_SHARES.values()))
-        chosen = [int(rng.choice(self._members[Target(target)])) for target in targets]
-        pictures = np.stack([augment(self._pictures[index], rng) for index in chosen])
-        return pictures[..., None].astype(np.float32), np.eye(len(Target), dtype=np.float32)[targets]
+_STATISTICS_STEPS = 64
 
 
 class _Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
@@ -66,18 +35,14 @@ class _Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         unfinished.replace(self._path)
 
 
-def steps_per_epoch(pictures: int, batch_size: int) -> int:
-    """How many batches show about as many pictures as there are."""
-    return max(1, math.ceil(pictures / batch_size))
-
-
 def fit(
     cases: Sequence[Case],
     architecture: Architecture,
     recipe: Recipe,
     out: Path,
-    backbone_weights: Path | None = None,
     *,
+    backbone_weights: Path | None = None,
+    teacher: Teacher | None = None,
     resume: bool = False,
 ) -> keras.Model:
     """Train on `cases` and give back the classifier. With `resume`, go on from the last whole epoch in `out`.
@@ -88,27 +53,27 @@ def fit(
     keras.utils.set_random_seed(recipe.seed)
     known = [case for case in cases if case.subtype is not None]
     _check_kinds(known)
-    pictures = load(known, architecture.input_size)
+    pictures = load(known, LOADED_SIZE)
     targets = np.array([case.subtype for case in known], np.int64)
     checkpoint = out / CHECKPOINT_NAME
     steps = steps_per_epoch(len(known), recipe.batch_size)
     if resume and checkpoint.exists():
         classifier = keras.models.load_model(checkpoint)
     else:
-        classifier = build_classifier(architecture, backbone_weights)
+        classifier = _new_classifier(architecture, recipe, backbone_weights)
         _compile(classifier, recipe, steps)
     for epoch in range(int(classifier.optimizer.iterations) // steps, recipe.epochs):
         # A checkpoint does not keep the state of the dice: so each epoch throws its own.
         classifier.get_layer(DROPOUT).seed_generator.state.assign([recipe.seed, epoch * steps])
         classifier.fit(
-            BalancedBatches(pictures, targets, recipe, epoch),
+            BalancedBatches(pictures, targets, recipe, epoch, teacher),
             initial_epoch=epoch,
             epochs=epoch + 1,
             shuffle=False,  # the batches are random already, and in an order that a resumed run repeats
             callbacks=[_Checkpoint(checkpoint)],
             verbose=_verbosity(),
         )
-    return classifier
+    return _finished(classifier, architecture, recipe, pictures, targets)
 
 
 def _check_kinds(cases: Sequence[Case]) -> None:
@@ -126,6 +91,20 @@ def _verbosity() -> int:
     return 1 if sys.stdout.isatty() else 2
 
 
+def _new_classifier(architecture: Architecture, recipe: Recipe, backbone_weights: Path | None) -> keras.Model:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(recipe.dtype_policy)
+    try:
+        classifier = build_classifier(architecture, backbone_weights)
+    finally:
+        keras.config.set_dtype_policy(before)
+    layers = classifier.get_layer(BACKBONE).layers
+    names = [layer.name for layer in layers]
+    for layer in layers[: names.index(recipe.frozen_until) + 1] if recipe.frozen_until else []:
+        layer.trainable = False
+    return classifier
+
+
 def _compile(classifier: keras.Model, recipe: Recipe, steps: int) -> None:
     total = steps * recipe.epochs
     warmup = min(steps, total // 10)
@@ -133,7 +112,40 @@ def _compile(classifier: keras.Model, recipe: Recipe, steps: int) -> None:
         recipe.learning_rate / 100, total - warmup, warmup_target=recipe.learning_rate, warmup_steps=warmup
     )
     classifier.compile(
-        optimizer=keras.optimizers.AdamW(schedule, weight_decay=recipe.weight_decay),
+        optimizer=keras.optimizers.AdamW(
+            schedule, weight_decay=recipe.weight_decay, use_ema=True, ema_momentum=recipe.ema_momentum
+        ),
         loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=recipe.label_smoothing),
         metrics=["accuracy"],
     )
+
+
+def _finished(
+    classifier: keras.Model,
+    architecture: Architecture,
+    recipe: Recipe,
+    pictures: NDArray[np.uint8],
+    targets: NDArray[np.int64],
+) -> keras.Model:
+    """The averaged weights in a network of plain float32, its BatchNormalization measured anew for them."""
+    classifier.optimizer.finalize_variable_values(classifier.trainable_variables)
+    finished = build_classifier(architecture)
+    finished.set_weights(classifier.get_weights())
+    if any(_learns_statistics(layer) for layer in classifier.get_layer(BACKBONE).layers):
+        _measure_statistics(finished, BalancedBatches(pictures, targets, recipe, recipe.epochs - 1))
+    return finished
+
+
+def _learns_statistics(layer: keras.layers.Layer) -> bool:
+    return isinstance(layer, keras.layers.BatchNormalization) and bool(layer.trainable)
+
+
+def _measure_statistics(classifier: keras.Model, batches: BalancedBatches) -> None:
+    """Re-estimate BatchNormalization (Izmailov et al., 2018, arXiv:1803.05407): the mean over some batches."""
+    norms = [
+        layer for layer in classifier.get_layer(BACKBONE).layers if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    for step in range(min(_STATISTICS_STEPS, len(batches))):
+        for norm in norms:
+            norm.momentum = step / (step + 1)  # so that the moving mean is the plain mean so far
+        classifier(batches[step][0], training=True)

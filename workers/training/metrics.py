@@ -1,4 +1,4 @@
-"""Figures of a binary reader, each with its 95 % interval."""
+"""Figures of a binary reader, each with its 95 % interval, and what is chosen on validation patients."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,22 +7,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import expit
-from scipy.stats import binomtest
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from workers.training.intervals import RESAMPLES, Figure, Rows, bootstrap_by_patient, resampled, widened
 
 Scores = NDArray[np.float64]
 Labels = NDArray[np.bool_]
+Edges = tuple[float, float]
+"""Of the band in which the product says that it cannot tell: inside are probabilities from the first up to, and
+without, the second."""
 
 _ECE_BINS = 15
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A value with the bounds of its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
+_WANTED_SENSITIVITY = 0.98
+_WANTED_ACCURACY = 0.99
+_LEAST_HALF_WIDTH = 0.01
 
 
 def accuracy(labels: Labels, probabilities: Scores, threshold: float) -> float:
@@ -40,6 +38,17 @@ def specificity(labels: Labels, probabilities: Scores, threshold: float) -> floa
     return float(np.mean(probabilities[~labels] < threshold))
 
 
+def specificity_at_sensitivity(labels: Labels, probabilities: Scores, wanted: float = _WANTED_SENSITIVITY) -> float:
+    """The best specificity of any threshold that finds at least `wanted` of the pneumonias: a point of the ROC curve.
+
+    It says how well the classes are told apart where few may be missed, whatever the card's threshold is.
+    """
+    found = np.sort(probabilities[labels])[::-1]
+    # The small number keeps 0.98 * 150 from being a hair above 147.
+    threshold = found[int(np.ceil(wanted * len(found) - 1e-9)) - 1]
+    return specificity(labels, probabilities, float(threshold))
+
+
 def expected_calibration_error(labels: Labels, probabilities: Scores) -> float:
     """ECE over 15 bins of equal width (Naeini et al., 2015), of the probability of pneumonia."""
     bins = np.minimum((probabilities * _ECE_BINS).astype(int), _ECE_BINS - 1)
@@ -48,6 +57,16 @@ def expected_calibration_error(labels: Labels, probabilities: Scores) -> float:
         for b in np.unique(bins)
     ]
     return float(sum(gaps) / len(labels))
+
+
+def brier(labels: Labels, probabilities: Scores) -> float:
+    """Mean squared distance of the probability from the truth (Brier, 1950): 0 at best, 0.25 for always one half."""
+    return float(np.mean((probabilities - labels) ** 2))
+
+
+def inside(probabilities: Scores, band: Edges) -> NDArray[np.bool_]:
+    """Which probabilities lie in the band."""
+    return (probabilities >= band[0]) & (probabilities < band[1])
 
 
 def fit_temperature(labels: Labels, scores: Scores) -> float:
@@ -71,31 +90,46 @@ def choose_threshold(labels: Labels, probabilities: Scores) -> float:
     return float(best[np.argmin(np.abs(best - np.median(best)))])
 
 
-def summarise(
-    labels: Labels, probabilities: Scores, patients: Sequence[str], threshold: float, resamples: int = 1000
-) -> dict[str, Figure]:
-    """Accuracy, AUC, sensitivity, specificity and ECE with intervals.
+def choose_band(
+    labels: Labels,
+    probabilities: Scores,
+    threshold: float,
+    *,
+    wanted_accuracy: float = _WANTED_ACCURACY,
+    half_width: float = _LEAST_HALF_WIDTH,
+) -> Edges:
+    """The band around `threshold` outside which at least `wanted_accuracy` of the answers are right.
 
-    The interval is that of a seeded bootstrap over patients; for a proportion it is widened to the exact binomial
-    one (Clopper and Pearson, 1934), since a bootstrap of 139 right out of 139 would claim certainty.
+    Of all such bands, the one that leaves most pictures outside; of equal ones, the narrowest. Its edges lie in the
+    middle between neighbouring probabilities, and each at least `half_width` from the threshold, or half the way to 0
+    or 1 where that is nearer, so that always low < threshold < high. Where no band does, it is all of [0, 1].
     """
-    figures: dict[str, Callable[[Labels, Scores], float]] = {
-        "accuracy": lambda y, p: accuracy(y, p, threshold),
-        "auc": lambda y, p: float(roc_auc_score(y, p)),
-        "sensitivity": lambda y, p: sensitivity(y, p, threshold),
-        "specificity": lambda y, p: specificity(y, p, threshold),
-        "ece": expected_calibration_error,
-    }
-    trials = {"accuracy": len(labels), "sensitivity": int(labels.sum()), "specificity": int((~labels).sum())}
-    draws = [rows for rows in _patient_bootstrap(patients, resamples) if 0 < labels[rows].mean() < 1]
-    summary = {}
-    for name, figure in figures.items():
-        value = figure(labels, probabilities)
-        low, high = _interval([figure(labels[rows], probabilities[rows]) for rows in draws])
-        if name in trials:
-            low, high = _widened(low, high, value, trials[name])
-        summary[name] = Figure(value, low, high)
-    return summary
+    below = _edges(probabilities, 0.0, threshold - min(half_width, threshold / 2))
+    above = _edges(probabilities, threshold + min(half_width, (1 - threshold) / 2), 1.0)
+    normals, pneumonias = np.sort(probabilities[~labels]), np.sort(probabilities[labels])
+    right_below, wrong_below = np.searchsorted(normals, below), np.searchsorted(pneumonias, below)
+    right_above = len(pneumonias) - np.searchsorted(pneumonias, above)
+    wrong_above = len(normals) - np.searchsorted(normals, above)
+    best: tuple[int, float] = (0, -1.0)
+    band = (0.0, 1.0)
+    for low, right, wrong in zip(below, right_below, wrong_below, strict=True):
+        outside = right + wrong + right_above + wrong_above
+        good = np.flatnonzero((right + right_above >= wanted_accuracy * outside) & (outside > 0))
+        if good.size == 0:
+            continue
+        # `above` rises, so that the first of equal ones is the narrowest.
+        place = good[np.argmax(outside[good])]
+        merit = (int(outside[place]), float(low - above[place]))
+        if merit > best:
+            best, band = merit, (float(low), float(above[place]))
+    return band
+
+
+def _edges(probabilities: Scores, lowest: float, highest: float) -> Scores:
+    """Where an edge of the band can lie, in rising order: both ends, and between any two neighbours."""
+    found = np.unique(probabilities)
+    between = (found[1:] + found[:-1]) / 2
+    return np.concatenate([[lowest], between[(between > lowest) & (between < highest)], [highest]])
 
 
 def to_probabilities(scores: Scores, temperature: float) -> Scores:
@@ -103,20 +137,83 @@ def to_probabilities(scores: Scores, temperature: float) -> Scores:
     return np.asarray(expit(scores / temperature), np.float64)
 
 
-def _interval(values: Sequence[float]) -> tuple[float, float]:
-    low, high = np.percentile(values, (2.5, 97.5))
-    return float(low), float(high)
+@dataclass(frozen=True)
+class Measure:
+    """How a figure is computed; `trials` gives the pictures that a proportion counts, and is None for other figures."""
+
+    compute: Callable[[Labels, Scores], float]
+    trials: Callable[[Labels, Scores], int] | None = None
+
+    def of(self, labels: Labels, probabilities: Scores) -> float:
+        """The figure; NaN where it is a proportion of no pictures."""
+        if self.trials and not self.trials(labels, probabilities):
+            return float("nan")
+        return self.compute(labels, probabilities)
 
 
-def _widened(low: float, high: float, value: float, trials: int) -> tuple[float, float]:
-    exact = binomtest(round(value * trials), trials).proportion_ci(0.95, method="exact")
-    return min(low, float(exact.low)), max(high, float(exact.high))
+def measures(threshold: float, band: Edges | None = None) -> dict[str, Measure]:
+    """Every figure by its name; those of the band only where there is one."""
+    found = {
+        "accuracy": Measure(lambda y, p: accuracy(y, p, threshold), _count),
+        "auc": Measure(lambda y, p: float(roc_auc_score(y, p))),
+        "average_precision": Measure(lambda y, p: float(average_precision_score(y, p))),
+        "sensitivity": Measure(lambda y, p: sensitivity(y, p, threshold), lambda y, _: int(y.sum())),
+        "specificity": Measure(lambda y, p: specificity(y, p, threshold), _normals),
+        "specificity_at_98_sensitivity": Measure(specificity_at_sensitivity, _normals),
+        "ece": Measure(expected_calibration_error),
+        "brier": Measure(brier),
+    }
+    return found if band is None else found | _band_measures(threshold, band)
 
 
-def _patient_bootstrap(patients: Sequence[str], resamples: int) -> list[NDArray[np.intp]]:
-    names, owners = np.unique(np.asarray(patients), return_inverse=True)
-    rows_of = [np.flatnonzero(owners == index) for index in range(len(names))]
-    rng = np.random.default_rng(0)
-    return [
-        np.concatenate([rows_of[index] for index in rng.integers(0, len(names), len(names))]) for _ in range(resamples)
-    ]
+def _band_measures(threshold: float, band: Edges) -> dict[str, Measure]:
+    def at(wanted: bool, labels: Labels, probabilities: Scores) -> tuple[Labels, Scores]:
+        rows = inside(probabilities, band) == wanted
+        return labels[rows], probabilities[rows]
+
+    return {
+        "band_coverage": Measure(lambda _, p: float(np.mean(~inside(p, band))), _count),
+        "accuracy_outside_band": Measure(
+            lambda y, p: accuracy(*at(False, y, p), threshold), lambda y, p: len(at(False, y, p)[0])
+        ),
+        "accuracy_inside_band": Measure(
+            lambda y, p: accuracy(*at(True, y, p), threshold), lambda y, p: len(at(True, y, p)[0])
+        ),
+    }
+
+
+def _count(labels: Labels, _: Scores) -> int:
+    return len(labels)
+
+
+def _normals(labels: Labels, _: Scores) -> int:
+    return int((~labels).sum())
+
+
+def summarise(
+    labels: Labels,
+    probabilities: Scores,
+    patients: Sequence[str],
+    threshold: float,
+    *,
+    band: Edges | None = None,
+    resamples: int = RESAMPLES,
+) -> dict[str, Figure]:
+    """Every figure with its interval; needs pictures of both classes.
+
+    The interval is that of a seeded bootstrap over patients; for a proportion it is widened to the exact binomial one.
+    A proportion of no pictures (such as the accuracy inside a band that is empty) is left out.
+    """
+    draws = both_classes(labels, bootstrap_by_patient(patients, resamples))
+    summary = {}
+    for name, measure in measures(threshold, band).items():
+        figure = resampled(lambda rows, m=measure: m.of(labels[rows], probabilities[rows]), len(labels), draws)  # type: ignore[misc]
+        if np.isnan(figure.value):
+            continue
+        summary[name] = widened(figure, measure.trials(labels, probabilities)) if measure.trials else figure
+    return summary
+
+
+def both_classes(labels: Labels, draws: Sequence[Rows]) -> list[Rows]:
+    """The resamples that hold pictures of both classes: figures are defined for these alone."""
+    return [rows for rows in draws if 0 < labels[rows].mean() < 1]

@@ -1,25 +1,32 @@
-"""A model's folder: the weights, what both engines need, and the card that speaks of them."""
+"""A model's folder: the weights, what both engines need, the gate, and the card that speaks of them."""
 
 import hashlib
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import keras
+import openvino
 
-from workers.inference.card import CARD_NAME, OPENVINO_NAME, WEIGHTS_NAME, Card
+from workers.inference.card import CARD_NAME, GATE_NAME, OPENVINO_NAME, WEIGHTS_NAME, Card
+from workers.inference.network import save_weights
+
+_OPENVINO_WEIGHTS_NAME = str(Path(OPENVINO_NAME).with_suffix(".bin"))
 
 
-def package(classifier: keras.Model, reader: keras.Model, out: Path, **facts: Any) -> Card:
-    """Write the model to `out` and give back its card, made of `facts` and the files' hashes."""
-    classifier.optimizer = None  # its state is as large as the weights, and of no use to a reader
-    classifier.save_weights(out / WEIGHTS_NAME)
-    reader.export(str(out / OPENVINO_NAME), format="openvino", verbose=False)
-    names = (WEIGHTS_NAME, OPENVINO_NAME, str(Path(OPENVINO_NAME).with_suffix(".bin")))
-    files = {name: _sha256(out / name) for name in names}
+def export(classifier: keras.Model, reader: keras.Model, out: Path) -> None:
+    """Write the weights for TensorFlow, and the reader for OpenVINO; both as float16."""
+    save_weights(classifier, out / WEIGHTS_NAME)
+    with TemporaryDirectory() as folder:
+        full = Path(folder) / OPENVINO_NAME
+        reader.export(str(full), format="openvino", verbose=False)
+        openvino.save_model(openvino.Core().read_model(full), out / OPENVINO_NAME, compress_to_fp16=True)
+
+
+def write_card(out: Path, **facts: Any) -> Card:
+    """Make the card of the files in `out` and of `facts`, write it beside them, and give it back."""
+    names = (WEIGHTS_NAME, OPENVINO_NAME, _OPENVINO_WEIGHTS_NAME, GATE_NAME)
+    files = {name: hashlib.sha256((out / name).read_bytes()).hexdigest() for name in names}
     card = Card(weights_sha256=files[WEIGHTS_NAME], files=files, **facts)
     (out / CARD_NAME).write_text(card.model_dump_json(indent=2) + "\n")
     return card
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

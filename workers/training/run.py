@@ -1,24 +1,40 @@
-"""A whole training run: split, fit, calibrate on validation patients, measure on held-out ones, package."""
+"""A whole training run: split, fit, fit the gate, calibrate on validation patients, package, measure as served."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
+from rich.progress import track
 
 from workers.inference.architectures import Architecture
-from workers.inference.card import Card
+from workers.inference.card import Card, check_files, read_card
+from workers.inference.engines import Engine
+from workers.inference.engines.openvino import OpenVinoEngine
+from workers.inference.gate import save_gate
 from workers.inference.network import CLASSES, build_reader
 from workers.inference.preprocess import PREPROCESSING_VERSION
+from workers.inference.reader import Reader
+from workers.inference.stability import variants
+from workers.training.batches import Teacher, teacher_of
+from workers.training.calibration import Scored, calibrate
 from workers.training.dataset import Case, Part, check_parts, find_cases, load, split
-from workers.training.fit import Recipe, fit
-from workers.training.metrics import Figure, choose_threshold, fit_temperature, summarise, to_probabilities
-from workers.training.package import package
+from workers.training.evaluation import evaluate
+from workers.training.fit import fit
+from workers.training.folding import fold_and_round
+from workers.training.gate_data import collected_examples, made_examples, phantom_examples, radiograph_examples
+from workers.training.gate_fit import FeaturesOf, choose_limits, fit_gate, join
+from workers.training.intervals import Figure
+from workers.training.negatives_check import Negatives, check_negatives
+from workers.training.package import export, write_card
+from workers.training.recipes import Recipe
+from workers.training.stress import flip_rates
 
-_FLOOR_PERCENTILE = 5
+_HARMLESS_VARIANTS = 1
+_VALIDATION_VARIANTS = 3
+_CHUNK = 64
 _INTENDED_USE = (
     "An aid to the reading of frontal chest radiographs of children of one to five years for pneumonia, by clinicians "
     "who look at the radiograph themselves. Not a diagnosis, and not for use without a reader."
@@ -27,93 +43,177 @@ _LIMITS = [
     "Trained on children of one to five years from one hospital (Guangzhou Women and Children's Medical Center); "
     "other ages, hospitals and devices were not measured.",
     "It answers Normal or Pneumonia and nothing else: any other finding is outside its view.",
-    "It does not yet refuse pictures that are no frontal chest radiograph.",
+    "Lateral views were not at hand when the gate was fitted: one is refused by what its DICOM header says, or where "
+    "it looks like nothing that was learned from.",
     "Held-out figures come from the same hospital's training archive and flatter: published models of this kind "
     "did worse on the data set's official test patients, in specificity above all.",
-    "The heatmap shows where the evidence for pneumonia came from, on a grid of seven by seven cells; it outlines no "
-    "lesion.",
+    "The heatmap shows where the evidence for pneumonia came from, on a coarse grid; it outlines no lesion.",
 ]
 
 
 @dataclass(frozen=True)
-class _Scored:
-    cases: Sequence[Case]
-    scores: NDArray[np.float64]
-    peaks: NDArray[np.float64]
+class Sources:
+    """What a run learns from."""
 
-    @property
-    def labels(self) -> NDArray[np.bool_]:
-        return np.array([case.is_pneumonia for case in self.cases])
-
-    def figures(self, temperature: float, threshold: float) -> dict[str, Figure]:
-        probabilities = to_probabilities(self.scores, temperature)
-        return summarise(self.labels, probabilities, [case.patient for case in self.cases], threshold)
+    data: Path
+    """Folder with NORMAL/ and PNEUMONIA/."""
+    negatives: Path | None = None
+    """Folder of pictures that are no chest radiographs, a subfolder per kind."""
+    backbone_weights: Path | None = None
+    teacher: Path | None = None
+    """A model's folder, whose answers the network learns beside the labels."""
 
 
 def train(
     *,
-    data: Path,
+    sources: Sources,
     architecture: Architecture,
     recipe: Recipe,
     out: Path,
     version: str,
-    backbone_weights: Path | None = None,
+    mirrored: bool = False,
     resume: bool = False,
 ) -> Card:
-    """Train on the folder `data` and leave weights, both engines' networks and the card in `out`.
+    """Train and leave weights, both engines' networks, the gate and the card in `out`.
 
-    Threshold, temperature and heatmap floor are chosen on validation patients; the held-out patients chose
-    nothing. Raises DatasetError for a folder of another layout.
+    All limits on the card are chosen on validation patients; the held-out patients choose nothing. Raises
+    DatasetError for a folder of another layout.
     """
     out.mkdir(parents=True, exist_ok=True)
-    parts = split(find_cases(data), recipe.seed)
+    parts = split(find_cases(sources.data), recipe.split_seed)
     check_parts(parts)
-    classifier = fit(parts[Part.TRAIN], architecture, recipe, out, backbone_weights, resume=resume)
-    reader = build_reader(classifier)
-    validation = _score(reader, parts[Part.VALIDATION], architecture.input_size)
-    holdout = _score(reader, parts[Part.HOLDOUT], architecture.input_size)
-    temperature = fit_temperature(validation.labels, validation.scores)
-    probabilities = to_probabilities(validation.scores, temperature)
-    threshold = choose_threshold(validation.labels, probabilities)
-    called = validation.peaks[probabilities >= threshold]
-    return package(
-        classifier,
-        reader,
+    classifier = fit(
+        parts[Part.TRAIN],
+        architecture,
+        recipe,
         out,
-        name=architecture.name,
-        version=version,
-        architecture=architecture.name,
-        input_size=architecture.input_size,
-        classes=list(CLASSES),
-        preprocessing_version=PREPROCESSING_VERSION,
-        threshold=threshold,
-        temperature=temperature,
-        heatmap_floor=float(np.percentile(called, _FLOOR_PERCENTILE)),
-        training=_training_facts(parts, recipe, backbone_weights),
-        figures={
-            part: {name: asdict(figure) for name, figure in scored.figures(temperature, threshold).items()}
-            for part, scored in ((Part.VALIDATION.value, validation), (Part.HOLDOUT.value, holdout))
-        },
-        intended_use=_INTENDED_USE,
-        limits=_LIMITS,
+        backbone_weights=sources.backbone_weights,
+        teacher=_load_teacher(sources.teacher),
+        resume=resume,
+    )
+    fold_and_round(classifier)
+    reader = build_reader(classifier, architecture.gate_layer, recipe.input_size, mirrored=mirrored)
+    export(classifier, reader, out)
+    engine = OpenVinoEngine(out)
+    facts = {
+        **_choose(engine, parts, recipe, sources, out),
+        "name": architecture.name,
+        "version": version,
+        "architecture": architecture.name,
+        "input_size": recipe.input_size,
+        "mirrored": mirrored,
+        "classes": list(CLASSES),
+        "preprocessing_version": PREPROCESSING_VERSION,
+        "training": _training_facts(parts, recipe, sources),
+        "intended_use": _INTENDED_USE,
+        "limits": _LIMITS,
+    }
+    write_card(out, figures={}, **facts)
+    return write_card(out, figures=_measure(out, parts, sources.negatives), **facts)
+
+
+def _load_teacher(folder: Path | None) -> Teacher | None:
+    if folder is None:
+        return None
+    card = read_card(folder)
+    check_files(folder, card)
+    return teacher_of(OpenVinoEngine(folder), card.input_size, card.temperature)
+
+
+def _choose(
+    engine: Engine, parts: dict[Part, list[Case]], recipe: Recipe, sources: Sources, out: Path
+) -> dict[str, Any]:
+    """Fit the gate on the patients that were learned from, and choose all limits on validation patients."""
+    features_of = _features_of(engine)
+    pictures = load(parts[Part.VALIDATION], recipe.input_size)
+    labels = _labels(parts[Part.VALIDATION])
+    weights = fit_gate(_gate_examples(parts[Part.TRAIN], recipe, sources, features_of))
+    save_gate(weights, out)
+    accepted = radiograph_examples(pictures, labels, _VALIDATION_VARIANTS, features_of, recipe.seed + 1)
+    calibration = calibrate(_score(engine, pictures, labels))
+    return {"gate": choose_limits(weights, accepted.features), **vars(calibration)}
+
+
+def _gate_examples(cases: Sequence[Case], recipe: Recipe, sources: Sources, features_of: FeaturesOf) -> Any:
+    pictures = load(cases, recipe.input_size)
+    examples = [
+        radiograph_examples(pictures, _labels(cases), _HARMLESS_VARIANTS, features_of, recipe.seed),
+        phantom_examples(recipe.input_size, features_of, recipe.seed),
+        made_examples(pictures, features_of, recipe.seed),
+    ]
+    if sources.negatives:
+        examples.append(collected_examples(sources.negatives, recipe.input_size, features_of, recipe.seed))
+    return join(examples)
+
+
+def _features_of(engine: Engine) -> FeaturesOf:
+    def features_of(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return engine.read(pictures).features
+
+    return features_of
+
+
+def _score(engine: Engine, pictures: NDArray[np.uint8], labels: NDArray[np.bool_]) -> Scored:
+    scores, attention, changed = [], [], []
+    for start in track(range(0, len(pictures), _CHUNK), description="Scoring validation patients"):
+        chunk = pictures[start : start + _CHUNK]
+        raw = engine.read(chunk)
+        scores.append(raw.scores)
+        attention.append(raw.attention)
+        others = np.concatenate([variants(picture) for picture in chunk])
+        changed.append(engine.read(others).scores.reshape(len(chunk), -1).T)
+    return Scored(
+        labels,
+        np.concatenate(scores).astype(np.float64),
+        np.concatenate(changed, axis=1).astype(np.float64),
+        np.concatenate(attention),
     )
 
 
-def _score(reader: keras.Model, cases: Sequence[Case], size: int) -> _Scored:
-    pictures = load(cases, size)[..., None].astype(np.float32)
-    answers = reader.predict(pictures, batch_size=32, verbose=0)
-    return _Scored(cases, answers["score"].astype(np.float64), answers["attention"].max(axis=(1, 2)).astype(np.float64))
+def _measure(out: Path, parts: dict[Part, list[Case]], negatives: Path | None) -> dict[str, Any]:
+    """The packaged model's figures, through the reader that serves."""
+    reader = Reader(out, "openvino")
+    evaluations = {part: evaluate(reader, parts[part]) for part in (Part.VALIDATION, Part.HOLDOUT)}
+    stress = flip_rates(reader, parts[Part.HOLDOUT])
+    flips = {name: flips.flipped for name, flips in {"pooled": stress.pooled, **stress.variants}.items()}
+    gate = {"radiographs_refused": evaluations[Part.HOLDOUT].refusals["all"]}
+    if negatives:
+        gate |= _refused_negatives(check_negatives(reader, negatives))
+    return {
+        **{part.value: _plain(evaluation.figures) for part, evaluation in evaluations.items()},
+        "stability": _plain({name: figure for name, figure in flips.items() if figure}),
+        "gate": _plain(gate),
+    }
 
 
-def _training_facts(parts: dict[Part, list[Case]], recipe: Recipe, backbone_weights: Path | None) -> dict[str, Any]:
+def _refused_negatives(checked: Negatives) -> dict[str, Figure]:
+    """Of the collected pictures that the gate did not learn from."""
+    return {"negatives_refused": checked.kept_from_fitting.share} if checked.kept_from_fitting else {}
+
+
+def _plain(figures: Mapping[str, Figure]) -> dict[str, Any]:
+    return {name: asdict(figure) for name, figure in figures.items()}
+
+
+def _labels(cases: Sequence[Case]) -> NDArray[np.bool_]:
+    return np.array([case.is_pneumonia for case in cases])
+
+
+def _training_facts(parts: dict[Part, list[Case]], recipe: Recipe, sources: Sources) -> dict[str, Any]:
     return {
         "data": "Kermany, Zhang, Goldbaum: Labeled Optical Coherence Tomography (OCT) and Chest X-Ray Images for "
         "Classification, Mendeley Data, doi 10.17632/rscbjbr9sj; the official training split.",
         "licence": "CC BY 4.0",
         "population": "Children of one to five years, Guangzhou Women and Children's Medical Center.",
-        "split": {"by": "patient, by seeded hash", "seed": recipe.seed, **{p.value: _count(parts[p]) for p in Part}},
-        "chosen_on": "validation: threshold (best balanced accuracy), temperature (least log loss), heatmap floor",
-        "starting_weights": "ImageNet" if backbone_weights else "none",
+        "split": {
+            "by": "patient, by seeded hash",
+            "seed": recipe.split_seed,
+            **{p.value: _count(parts[p]) for p in Part},
+        },
+        "chosen_on": "validation: threshold (best balanced accuracy), temperature (least log loss), bands, gate and "
+        "heatmap limits",
+        "starting_weights": "ImageNet" if sources.backbone_weights else "none",
+        "teacher": str(read_card(sources.teacher).name) if sources.teacher else "none",
         "recipe": asdict(recipe),
     }
 

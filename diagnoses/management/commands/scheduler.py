@@ -39,5 +39,9 @@ def _round() -> None:
         return
     if found.recovered or found.abandoned:
         _log.warning("%d jobs recovered, %d given up", found.recovered, found.abandoned)
+    if found.retargeted or found.withdrawn:
+        _log.warning(
+            "Of a model that is gone, %d jobs went to the default and %d were ended", found.retargeted, found.withdrawn
+        )
     if found.rung:
         _log.info("Rang again for %d jobs", found.rung)

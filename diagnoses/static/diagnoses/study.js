@@ -16,7 +16,7 @@ function ended() {
 
 function show(html) {
   const fresh = new DOMParser().parseFromString(html, "text/html");
-  document.getElementById("progress").replaceWith(fresh.getElementById("progress"));
+  for (const id of ["progress", "glance"]) document.getElementById(id).replaceWith(fresh.getElementById(id));
   for (const section of fresh.querySelectorAll("[data-image]")) {
     const old = images.querySelector(`[data-image="${section.dataset.image}"]`);
     // Only what changed is replaced, so that nothing moves under the reader's hands.

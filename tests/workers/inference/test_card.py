@@ -127,11 +127,11 @@ def test_a_card_that_is_no_json_is_refused(folder: Path) -> None:
 
 
 def test_the_selfcheck_passes_the_shipped_model(capsys: pytest.CaptureFixture[str]) -> None:
-    assert selfcheck.main(str(SHIPPED_MODEL), "openvino") == 0
+    assert selfcheck.main("openvino", str(SHIPPED_MODEL)) == 0
     assert "mobilenet_v2" in capsys.readouterr().out
 
 
 def test_the_selfcheck_fails_a_spoilt_model_and_says_why(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "reader.bin").write_bytes(b"")
-    assert selfcheck.main(str(folder), "openvino") == 1
+    assert selfcheck.main("openvino", str(folder)) == 1
     assert "reader.bin is not the one its card speaks of" in capsys.readouterr().err

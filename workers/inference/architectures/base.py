@@ -12,8 +12,8 @@ class Architecture:
     """A convolutional backbone that takes pixels scaled to [-1, 1] and ends in a feature map."""
 
     name: str
-    input_size: int
-    """Edge of the square input, in pixels."""
     build_backbone: Callable[[Path | None], keras.Model]
-    """Gives the backbone, input (n, size, size, 3), output (n, rows, columns, channels), with the weights of a
-    file, or at random where there is none."""
+    """Gives the backbone, input (n, size, size, 3) for any size that 32 divides, output (n, rows, columns, channels),
+    with the weights of a file, or at random where there is none."""
+    gate_layer: str
+    """The backbone's layer in the middle whose output the gate looks at: it still knows where things are."""

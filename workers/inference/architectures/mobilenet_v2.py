@@ -6,15 +6,13 @@ import keras
 
 from workers.inference.architectures.base import Architecture
 
-_INPUT_SIZE = 224
-
 
 def _build_backbone(weights: Path | None) -> keras.Model:
     return keras.applications.MobileNetV2(
         include_top=False,
-        input_shape=(_INPUT_SIZE, _INPUT_SIZE, 3),
+        input_shape=(None, None, 3),
         weights=None if weights is None else str(weights),
     )
 
 
-MOBILENET_V2 = Architecture(name="mobilenet_v2", input_size=_INPUT_SIZE, build_backbone=_build_backbone)
+MOBILENET_V2 = Architecture(name="mobilenet_v2", build_backbone=_build_backbone, gate_layer="block_12_add")

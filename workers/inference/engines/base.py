@@ -12,11 +12,12 @@ class RawReadings:
     """A network's answers for n pictures.
 
     `scores`, shape (n,), are log-odds of pneumonia; `attention`, shape (n, rows, columns), is Grad-CAM in log-odds
-    per cell, 0 or more.
+    per cell, 0 or more; `features`, shape (n, m), are what the gate judges by.
     """
 
     scores: NDArray[np.float32]
     attention: NDArray[np.float32]
+    features: NDArray[np.float32]
 
 
 class Engine(Protocol):

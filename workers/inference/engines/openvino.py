@@ -11,6 +11,8 @@ from openvino.properties import hint
 from workers.inference.card import OPENVINO_NAME, Card, ModelError
 from workers.inference.engines.base import RawReadings
 
+_OUTPUTS = ("score", "attention", "features")
+
 
 class OpenVinoEngine:
     """Several requests in flight, one picture each, as many as the processor serves best."""
@@ -34,16 +36,13 @@ class OpenVinoEngine:
         answers: list[dict[str, NDArray[np.float32]]] = [{} for _ in pictures]
 
         def keep(request: openvino.InferRequest, index: int) -> None:
-            answers[index] = {name: request.get_tensor(name).data.copy() for name in ("score", "attention")}
+            answers[index] = {name: request.get_tensor(name).data.copy() for name in _OUTPUTS}
 
         self._requests.set_callback(keep)
         for index, picture in enumerate(pictures):
             self._requests.start_async({"pixels": picture[None, ..., None].astype(np.float32)}, index)
         self._requests.wait_all()
-        return RawReadings(
-            np.concatenate([answer["score"] for answer in answers]),
-            np.concatenate([answer["attention"] for answer in answers]),
-        )
+        return RawReadings(*(np.concatenate([answer[name] for answer in answers]) for name in _OUTPUTS))
 
 
 def load(folder: Path, card: Card) -> OpenVinoEngine:

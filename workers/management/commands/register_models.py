@@ -5,24 +5,24 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from diagnoses.services.registry import RegistryError, register_model_version
-from workers.inference.card import CARD_NAME, ModelError, read_card
+from diagnoses.services.registry import RegistryError, sync_shipped
+from workers.inference.card import ModelError, read_card
+from workers.shipped import shipped_folders
 
 
 class Command(BaseCommand):
     """Reads the cards alone: no weights, no engine."""
 
-    help = "Register the models in CXR_MODELS_DIR by their cards."
+    help = "Register the models in CXR_MODELS_DIR by their cards. A new one replaces none that reads."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        folders = sorted(path.parent for path in settings.CXR_MODELS_DIR.glob(f"*/{CARD_NAME}"))
-        if settings.CXR_MODELS_DIR / settings.CXR_MODEL not in folders:
-            raise CommandError(
-                f"There is no model {settings.CXR_MODEL!r} in {settings.CXR_MODELS_DIR}. Check CXR_MODEL."
-            )
-        for folder in folders:
-            try:
-                version = register_model_version(card=read_card(folder).model_dump(mode="json"))
-            except (ModelError, RegistryError) as error:
-                raise CommandError(str(error)) from error
-            self.stdout.write(f"{version} is registered.")
+        try:
+            cards = [read_card(folder) for folder in shipped_folders(settings.CXR_MODELS_DIR)]
+            if settings.CXR_MODEL not in [card.name for card in cards]:
+                raise CommandError(
+                    f"There is no model {settings.CXR_MODEL!r} in {settings.CXR_MODELS_DIR}. Check CXR_MODEL."
+                )
+            notes = sync_shipped(cards=[card.model_dump(mode="json") for card in cards])
+        except (ModelError, RegistryError) as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write("\n".join(notes))

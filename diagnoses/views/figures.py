@@ -1,0 +1,103 @@
+"""A model's figures in words for people who look after children, after Model Cards (Mitchell et al., FAT* 2019)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from diagnoses.models import ModelVersion
+from diagnoses.selectors.cards import HOLDOUT, Figure, figures_of, predictive_at
+from diagnoses.selectors.predictive import PredictiveValues
+
+USUAL_PREVALENCES = (0.05, 0.1, 0.2, 0.5)
+"""Shares of patients with pneumonia for which every model page says what an answer is worth."""
+
+_VALIDATION = "validation"
+_BAND = ("band_coverage", "accuracy_outside_band", "accuracy_inside_band")
+_NO_SHARES = ("auc",)
+"""Figures from 0 to 1 that are no share of anything, so that a percentage would mislead."""
+
+_WORDS: dict[str, tuple[str, str]] = {
+    "sensitivity": ("Finds pneumonia", "Of the images with pneumonia, the share called Pneumonia (sensitivity)."),
+    "specificity": ("Sees when there is none", "Of the images without it, the share called Normal (specificity)."),
+    "accuracy": ("Right in all", "Of all images, the share called rightly (accuracy)."),
+    "auc": (
+        "Tells the two apart",
+        "The chance that of two children, one with pneumonia, that one gets the higher probability (area under the "
+        "ROC curve): 0.5 is a coin's toss, 1 is perfect.",
+    ),
+    "ece": (
+        "Probabilities are off by",
+        "How far the probabilities lie from what came true, on average (expected calibration error): less is better.",
+    ),
+    "specificity_at_98_sensitivity": (
+        "Sees when there is none, if set to find 98 of 100",
+        "The specificity where the threshold is moved until 98 % of the images with pneumonia are found.",
+    ),
+    "band_coverage": ("Gives an answer", "The share of images for which it says Normal or Pneumonia."),
+    "accuracy_outside_band": ("Right where it answers", "Of those, the share that is right."),
+    "accuracy_inside_band": (
+        "Would be right where it cannot say",
+        "How often the threshold alone would be right there: the reason for not saying.",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class FigureRow:
+    """A figure by its plain name, on unseen patients and on those whom the limits were chosen on."""
+
+    title: str
+    meaning: str
+    is_share: bool
+    unseen: Figure | None = None
+    chosen_on: Figure | None = None
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What the model's answers are worth where a share (0 to 1) of patients has pneumonia."""
+
+    prevalence: float
+    values: PredictiveValues
+    is_ours: bool
+
+
+def main_rows(version: ModelVersion) -> list[FigureRow]:
+    """How well it does, without what concerns the band."""
+    return _compared(version, lambda name: name not in _BAND)
+
+
+def band_rows(version: ModelVersion) -> list[FigureRow]:
+    """How often it answers, and how well within and without the band."""
+    return _compared(version, lambda name: name in _BAND)
+
+
+def rows_of(version: ModelVersion, part: str) -> list[FigureRow]:
+    """The figures of another part of the card: of the gate, of stability, of the heatmap."""
+    return [_row(figure.name, figure, None) for figure in figures_of(version, part).values()]
+
+
+def main_figures(version: ModelVersion) -> list[FigureRow]:
+    """The two figures that a list of models is compared by."""
+    figures = figures_of(version, HOLDOUT)
+    return [_row(name, figures.get(name), None) for name in ("sensitivity", "specificity")]
+
+
+def worth_at(version: ModelVersion, ours: float | None) -> list[Worth]:
+    """What its answers are worth at the site's own prevalence, where that is set, and at the usual ones."""
+    shares = sorted({*USUAL_PREVALENCES, *([ours] if ours is not None else [])})
+    worth = [(share, predictive_at(version, share)) for share in shares]
+    return [Worth(share, values, share == ours) for share, values in worth if values is not None]
+
+
+def _compared(version: ModelVersion, wanted: Callable[[str], bool]) -> list[FigureRow]:
+    unseen, chosen_on = figures_of(version, HOLDOUT), figures_of(version, _VALIDATION)
+    known = [*_WORDS, *unseen, *chosen_on]
+    names = [name for name in dict.fromkeys(known) if wanted(name) and (name in unseen or name in chosen_on)]
+    return [_row(name, unseen.get(name), chosen_on.get(name)) for name in names]
+
+
+def _row(name: str, unseen: Figure | None, chosen_on: Figure | None) -> FigureRow:
+    """A figure that a newer card brings and this page has no words for goes by its own name."""
+    title, meaning = _WORDS.get(name, (name.replace("_", " ").capitalize(), ""))
+    highest = max(figure.high for figure in (unseen, chosen_on) if figure) if unseen or chosen_on else 0.0
+    return FigureRow(title, meaning, name not in _NO_SHARES and highest <= 1, unseen, chosen_on)

@@ -1,0 +1,90 @@
+"""A study as its page shows it: what needs the reader first, and per image what may be done."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from django.conf import settings
+
+from diagnoses.imaging.errors import GATE_FAULTS
+from diagnoses.models import ModelVersion
+from diagnoses.models.job import Label
+from diagnoses.selectors.cards import predictive_at
+from diagnoses.selectors.studies import StudyImage, StudyState
+from diagnoses.states import ENDED, JobStatus
+from diagnoses.views.verdicts import Verdict, verdict_of
+
+
+@dataclass(frozen=True)
+class ShownImage:
+    """An image with what can be said and done beside its answer."""
+
+    image: StudyImage
+    other_models: list[ModelVersion]
+    """Versions that it can be read again with."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """The answer in a word or two."""
+        return verdict_of(self.image.job)
+
+    @property
+    def state(self) -> str:
+        """Changes whenever anything does that is shown of the image. A token grows with each claim of a job."""
+        return " ".join(f"{job.pk}:{job.status}:{job.token}" for job in self.image.jobs) or self.image.status
+
+    @property
+    def can_be_overridden(self) -> bool:
+        """Whether the gate refused it, as a person may think wrong."""
+        refused = self.image.job is not None and self.image.status is JobStatus.REFUSED
+        return refused and self.image.error_code in GATE_FAULTS
+
+    @property
+    def can_be_read_again(self) -> bool:
+        """Whether its reading has ended and another model is at hand."""
+        return self.image.status in ENDED and bool(self.other_models)
+
+    @property
+    def models_disagree(self) -> bool:
+        """Whether its readings, with whichever model, come to different verdicts."""
+        return len({verdict_of(job) for job in self.image.jobs if job.status == JobStatus.DONE}) > 1
+
+    @cached_property
+    def share_right(self) -> float | None:
+        """The share (0 to 1) of answers like this one that are right at the site's prevalence.
+
+        None where that is not known, there is no sure answer, or a warning says that the model's figures do not hold.
+        """
+        result = self.image.result
+        if self.image.job is None or result is None or result.indeterminate or result.warnings:
+            return None
+        values = predictive_at(self.image.job.model_version, settings.CXR_PREVALENCE)
+        if values is None:
+            return None
+        return values.ppv if result.label == Label.PNEUMONIA else values.npv
+
+
+@dataclass(frozen=True)
+class Group:
+    """The images of one verdict."""
+
+    verdict: Verdict
+    images: list[ShownImage]
+
+
+def shown_images(state: StudyState, versions: Sequence[ModelVersion]) -> list[ShownImage]:
+    """The images of a study, in the order sent; `versions` are those that can read here."""
+    return [ShownImage(image, _without(versions, image)) for image in state.images]
+
+
+def at_a_glance(images: Sequence[ShownImage]) -> list[Group]:
+    """The images by verdict, what needs a person first; nothing where there is one image, which speaks for itself."""
+    if len(images) < 2:
+        return []
+    groups = [Group(verdict, [shown for shown in images if shown.verdict is verdict]) for verdict in Verdict]
+    return [group for group in groups if group.images]
+
+
+def _without(versions: Sequence[ModelVersion], image: StudyImage) -> list[ModelVersion]:
+    tried = {job.model_version_id for job in image.jobs}
+    return [version for version in versions if image.job and version.pk not in tried]

@@ -1,0 +1,41 @@
+"""How the pages sum up an image in a word or two."""
+
+from django.db.models import TextChoices
+
+from diagnoses.models import Job, Result
+from diagnoses.models.job import Label
+from diagnoses.states import JobStatus
+
+
+class Verdict(TextChoices):
+    """What there is to say of an image; those that a clinician has to look at come first."""
+
+    PNEUMONIA = "pneumonia", "Pneumonia"
+    CANNOT_SAY = "cannot-say", "Cannot say"
+    REFUSED = "refused", "Refused"
+    FAILED = "failed", "Failed"
+    RUNNING = "running", "Being read"
+    QUEUED = "queued", "Waiting"
+    NORMAL = "normal", "Normal"
+
+
+_OF_STATUS = {
+    JobStatus.REFUSED: Verdict.REFUSED,
+    JobStatus.FAILED: Verdict.FAILED,
+    JobStatus.RUNNING: Verdict.RUNNING,
+    JobStatus.QUEUED: Verdict.QUEUED,
+}
+
+
+def verdict_of(job: Job | None) -> Verdict:
+    """The verdict on a reading; a file that was never taken in has none and counts as refused."""
+    if job is None:
+        return Verdict.REFUSED
+    status = JobStatus(job.status)
+    return _verdict_of_result(job.result) if status is JobStatus.DONE else _OF_STATUS[status]
+
+
+def _verdict_of_result(result: Result) -> Verdict:
+    if result.indeterminate:
+        return Verdict.CANNOT_SAY
+    return Verdict.PNEUMONIA if result.label == Label.PNEUMONIA else Verdict.NORMAL

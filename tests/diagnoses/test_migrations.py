@@ -1,0 +1,87 @@
+"""A site of before keeps what it has: its versions, its queue and its results."""
+
+import uuid
+from typing import Any
+
+import pytest
+from django.apps.registry import Apps
+from django.contrib.auth.models import User
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from diagnoses.models import Job, ModelVersion, Result, Worker
+from diagnoses.models.job import Purpose
+from diagnoses.models.registry import Standing
+from diagnoses.services.registry import register_model_version, sync_shipped
+from tests.diagnoses.factory import make_card
+
+BEFORE = "0003_roles"
+
+
+def migrate(name: str | None = None) -> Apps:
+    """The database as it was (or, without a name, as it is now). The test's transaction undoes all of it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    executor = MigrationExecutor(connection)
+    last = [key for key in executor.loader.graph.leaf_nodes() if key[0] == "diagnoses"]
+    targets = [("diagnoses", name)] if name else last
+    executor.migrate(targets)
+    return executor.loader.project_state(targets).apps
+
+
+def seed(apps: Apps, owner: User) -> None:
+    """A version with one waiting job and one done, read by a worker, as the code of before left them."""
+    names = ("ModelVersion", "Worker", "Study", "Image", "Job", "Result")
+    old: Any = {name: apps.get_model("diagnoses", name).objects for name in names}
+    card = make_card(version="1.0.0")
+    facts = {key: card[key] for key in ("architecture", "weights_sha256", "preprocessing_version", "temperature")}
+    version = old["ModelVersion"].create(name=card["name"], version="1.0.0", threshold=0.7, card=card, **facts)
+    old["Worker"].create(name="reader-1", model_version=version, engine="openvino")
+    study = old["Study"].create(submitted_by_id=owner.pk)
+    stored = {"kind": "png", "byte_size": 1, "sha256": "0" * 64, "width": 1, "height": 1}
+    for position, status in enumerate(("queued", "done")):
+        image = old["Image"].create(study=study, position=position, stored_name=uuid.uuid4().hex, **stored)
+        job = old["Job"].create(image=image, model_version=version, status=status)
+    said = {"label": "NORMAL", "score": -2.0, "probability": 0.1, "threshold": 0.7, "temperature": 1.0}
+    hashes = {"weights_sha256": card["weights_sha256"], "image_sha256": "0" * 64, "preprocessing_version": "x"}
+    heat = {"engine": "openvino", "heatmap_name": "x", "heatmap_peak": 0.0, "timings_ms": {}}
+    old["Result"].create(job=job, **said, **hashes, **heat)
+
+
+@pytest.fixture
+def _updated(clinician: User) -> None:
+    seed(migrate(BEFORE), clinician)
+    migrate()
+
+
+@pytest.mark.usefixtures("_updated")
+def test_a_version_of_before_is_known_by_its_card_and_decides_as_it_did() -> None:
+    version = ModelVersion.objects.get()
+    assert (version.threshold, version.band_low, version.band_high) == (0.7, 0.7, 0.7)
+    assert (version.standing, version.available) == (Standing.CANDIDATE, False)
+    assert register_model_version(card=make_card(version="1.0.0")) == version
+
+
+@pytest.mark.usefixtures("_updated")
+def test_a_result_of_before_is_as_sure_as_it_was() -> None:
+    result = Result.objects.get()
+    assert (result.indeterminate, result.warnings, result.override_code) == (False, [], "")
+    assert (result.threshold, result.band_low, result.band_high) == (0.7, 0.7, 0.7)
+
+
+@pytest.mark.usefixtures("_updated")
+def test_what_waits_waits_still_and_is_read_as_it_was_sent() -> None:
+    assert set(Job.objects.values_list("status", "purpose", "override_code")) == {
+        ("queued", Purpose.PRIMARY, ""),
+        ("done", Purpose.PRIMARY, ""),
+    }
+    assert not Worker.objects.exists(), "workers report anew"
+    sync_shipped(cards=[make_card(version="1.0.0")])
+    assert ModelVersion.objects.get().is_live
+
+
+def test_the_way_back_is_open(clinician: User) -> None:
+    apps = migrate(BEFORE)
+    seed(apps, clinician)
+    migrate()
+    assert migrate(BEFORE).get_model("diagnoses", "Result").objects.get().threshold == 0.7
