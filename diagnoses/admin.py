@@ -15,6 +15,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.views.decorators.http import require_safe
 from rest_framework.authtoken.admin import TokenAdmin
 from rest_framework.authtoken.models import TokenProxy
 
@@ -237,7 +238,7 @@ class ModelVersionAdmin(_ReadOnly):
             self.message_user(request, done.format(versions[0]), messages.SUCCESS)
 
     def get_urls(self) -> list[URLPattern]:
-        shadow = self.admin_site.admin_view(self.shadow)
+        shadow = self.admin_site.admin_view(require_safe(self.shadow))
         return [path("<int:pk>/shadow/", shadow, name="diagnoses_modelversion_shadow"), *super().get_urls()]
 
     def shadow(self, request: HttpRequest, pk: int) -> HttpResponse:

@@ -120,12 +120,8 @@ class HistoryForm(_Dressed, forms.Form):
 
     search = forms.CharField(required=False, max_length=200)
     label = forms.ChoiceField(required=False, choices=[("", "Any answer"), *Label.choices])
-    indeterminate = forms.TypedChoiceField(
-        required=False,
-        choices=[("", "Sure or not"), ("true", "Cannot say")],
-        coerce=bool,
-        empty_value=False,
-        label="Certainty",
+    indeterminate = forms.ChoiceField(
+        required=False, choices=[("", "Sure or not"), ("true", "Cannot say")], label="Certainty"
     )
     status = forms.ChoiceField(
         required=False, choices=[("", "Any state"), *((s.value, s.value.capitalize()) for s in JobStatus)]
@@ -137,4 +133,4 @@ class HistoryForm(_Dressed, forms.Form):
 
     def wanted(self) -> HistoryFilter:
         """The filter that was asked for."""
-        return HistoryFilter(**self.cleaned_data)
+        return HistoryFilter(**self.cleaned_data | {"indeterminate": bool(self.cleaned_data["indeterminate"])})

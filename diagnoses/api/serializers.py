@@ -98,7 +98,7 @@ class ResultSerializer(serializers.ModelSerializer[Result]):
     model_version = serializers.CharField(source="job.model_version.version")
     label = serializers.ChoiceField(choices=Label.choices)  # type: ignore[assignment]
     indeterminate = serializers.BooleanField()
-    indeterminate_reason = serializers.ChoiceField(choices=Indeterminacy.choices, allow_blank=True)  # type: ignore[assignment]
+    indeterminate_reason = serializers.ChoiceField(choices=Indeterminacy.choices, allow_blank=True)
     warnings = serializers.SerializerMethodField()
     band = serializers.SerializerMethodField()
     override = serializers.SerializerMethodField()
@@ -181,7 +181,7 @@ class StudyImageSerializer(serializers.Serializer[Any]):
 class ModelSerializer(serializers.ModelSerializer[ModelVersion]):
     """A version of a model as its card describes it. `figures` holds values with 95 % intervals."""
 
-    default = serializers.BooleanField(source="is_live")  # type: ignore[assignment]
+    default = serializers.BooleanField(source="is_live")
     band = serializers.SerializerMethodField()
     intended_use = serializers.CharField(source="card.intended_use")
     limits = serializers.ListField(source="card.limits", child=serializers.CharField())

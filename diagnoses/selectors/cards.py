@@ -59,6 +59,8 @@ def find_model_version(wanted: str) -> ModelVersion:
 
     Raises ModelVersion.DoesNotExist.
     """
+    if "\0" in wanted:  # which PostgreSQL takes for an error instead of for an unknown name
+        raise ModelVersion.DoesNotExist
     name, _, version = wanted.partition("@")
     if version:
         return ModelVersion.objects.get(name=name, version=version)

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from diagnoses import audit, queue, storage
 from diagnoses.audit import Actor
+from diagnoses.imaging.age import years_between
 from diagnoses.imaging.errors import GATE_FAULTS
 from diagnoses.models import Job, ModelVersion, Result, Study
 from diagnoses.models.audit import AuditAction
@@ -26,7 +27,6 @@ WORKER_LOST = "worker_lost"
 MODEL_WITHDRAWN = "model_withdrawn"
 _RING_AGAIN_AFTER = timedelta(seconds=8)
 _RECONCILE_LOCK = 0x637872  # "cxr": any number, as long as nothing else in this database locks it
-_DAYS_OF_A_YEAR = 365.25
 
 
 @dataclass(frozen=True)
@@ -285,8 +285,7 @@ def _age_years(study: Study) -> float | None:
     """The patient's age on the day the study was sent in; None where the birth date is not known, or lies after it."""
     if study.patient_birth_date is None:
         return None
-    days = (timezone.localdate(study.created_at) - study.patient_birth_date).days
-    return days / _DAYS_OF_A_YEAR if days >= 0 else None
+    return years_between(study.patient_birth_date, timezone.localdate(study.created_at))
 
 
 def _urgency(job: Job) -> tuple[bool, datetime, uuid.UUID]:

@@ -7,8 +7,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from diagnoses.models import ModelVersion
-from diagnoses.selectors.cards import all_model_versions, changes_of
-from diagnoses.selectors.registry import model_version
+from diagnoses.selectors.cards import all_model_versions, changes_of, find_model_version
 from diagnoses.views import figures
 
 _SPLIT_PARTS = (
@@ -32,7 +31,7 @@ def model_list(request: HttpRequest) -> HttpResponse:
 def model_page(request: HttpRequest, name: str, version: str) -> HttpResponse:
     """One version: what it is for, what it learnt from, how well it does, and where it must not be used."""
     try:
-        model = model_version(name, version)
+        model = find_model_version(f"{name}@{version}")
     except ModelVersion.DoesNotExist as error:
         raise Http404 from error
     return render(request, "diagnoses/model.html", _context_of(model))

@@ -30,7 +30,7 @@ def override(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
     job = get_object_or_404(jobs_visible_to(request.user), pk=job_id)
     form = OverrideForm(request.POST)
     if not form.is_valid():
-        return show_problem(request, job.image, form.errors["reason"][0], 400)
+        return show_problem(request, job.image, str(form.errors["reason"][0]), 400)
     if not override_refusal(job=job, actor=audit.actor_of(request), reason=form.cleaned_data["reason"]):
         return show_problem(request, job.image, NOT_REFUSED, 409)
     return _to_image(job.image)
@@ -44,7 +44,7 @@ def read_again(request: HttpRequest, image_id: uuid.UUID) -> HttpResponse:
     image = get_object_or_404(images_visible_to(request.user), pk=image_id)
     form = ReaderForm(request.POST)
     if not form.is_valid():
-        return show_problem(request, image, form.errors["model"][0], 400)
+        return show_problem(request, image, str(form.errors["model"][0]), 400)
     try:
         request_reread(actor=audit.actor_of(request), image=image, model_version=form.version())
     except RereadError as error:

@@ -131,6 +131,7 @@ class ReadStudy:
     path: str
     patient: str
     label: str
+    badge: str
     job_id: str
 
 
@@ -144,7 +145,8 @@ def read_study(running_site: Site, clinician: Account) -> ReadStudy:
         study = ended_study(client, answer.json()["id"])
     result = study["images"][0]["result"]
     [(job_id,)] = running_site.rows("SELECT id::text FROM diagnoses_job WHERE image_id = %s", study["images"][0]["id"])
-    return ReadStudy(f"/studies/{study['id']}/", study["patient_id"], result["label"], job_id)
+    badge = "Cannot say" if result["indeterminate"] else result["label"].capitalize()
+    return ReadStudy(f"/studies/{study['id']}/", study["patient_id"], result["label"], badge, job_id)
 
 
 @pytest.fixture(scope="session")

@@ -7,12 +7,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
+import numpy as np
 from playwright.sync_api import FilePayload, Page, expect
 
+from tests import pictures
 from tests.integration.site import Site
 
 STUDY = re.compile(r"/studies/[0-9a-f-]{36}/$")
 ALL_ANSWERED = "Every file has its answer."
+ANSWERS = re.compile("^(Normal|Pneumonia|Cannot say)$")
+"""What a badge may say of an image that was read. Which of them is for the model to say, and not for these tests."""
+
+BLANK = pictures.png(np.full((300, 320), 128, np.uint8))
+"""A picture that is refused for its quality."""
 
 
 class Account(NamedTuple):

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OpenPage, ReadStudy, Watch
-from tests.browser.hands import Account, choose, reader_paused, send, sign_in
+from tests.browser.hands import ALL_ANSWERED, BLANK, Account, choose, reader_paused, send, sign_in
 from tests.integration.site import Site
 
 TELEPHONE = {"width": 360, "height": 740}
@@ -68,15 +68,27 @@ def test_every_page_fits_a_telephone_in_the_colours_of_its_system(
             send(page, [(f"{UNBROKEN}.png", png), (f"{UNBROKEN}.txt", b"no picture")], LONG_DETAILS)
             expect(page.locator("[data-image]").first).to_contain_text("Waiting")
             assert_no_wider_than_screen(page, "a waiting study")
+        send(page, [(f"{UNBROKEN}.png", png), (f"{UNBROKEN}.png", BLANK)])
+        expect(page.locator("#progress")).to_have_text(ALL_ANSWERED)
+        page.get_by_role("button", name="Read again").first.click()
+        expect(page.locator("#progress")).to_have_text(ALL_ANSWERED)
+        expect(page.get_by_role("heading", name="Other readings")).to_be_visible()
+        expect(page.get_by_role("button", name="Override the refusal")).to_be_visible()
+        assert_fits(page, scheme, "a study with two opinions and a refusal")
         for path, what in (
             (read_study.path, "a study that was read"),
             ("/history/", "history"),
+            ("/models/", "the models"),
             ("/history/?search=nothing-has-this-name", "history without a match"),
             ("/history/?since=never", "history with a wrong filter"),
             ("/there-is-no-such-page/", "not found"),
         ):
             page.goto(path)
             assert_fits(page, scheme, what)
+        page.goto("/models/")
+        page.locator("tbody a").first.click()
+        expect(page.get_by_role("heading", name="How well it does")).to_be_visible()
+        assert_fits(page, scheme, "the page of a model")
 
 
 def test_a_change_of_the_systems_colours_changes_the_page_at_once(page: Page) -> None:

@@ -19,7 +19,7 @@ from tests.diagnoses.factory import last_event, make_job, row
 from tests.diagnoses.panel import change_user, role_id
 
 RECORDS = ["diagnoses_study", "diagnoses_job", "diagnoses_modelversion", "diagnoses_worker", "diagnoses_auditevent"]
-EVERYTHING = [*RECORDS, "auth_user", "auth_group", "authtoken_tokenproxy"]
+EVERYTHING = [*RECORDS, "diagnoses_modelchange", "auth_user", "auth_group", "authtoken_tokenproxy"]
 
 
 @pytest.fixture

@@ -94,7 +94,11 @@ def test_a_row_says_where_the_answer_is_unsure_warned_of_or_was_refused_at_first
     browser: Client, clinician: User, model_version: ModelVersion
 ) -> None:
     study = make_study(clinician, model_version)
-    overridden = {"override_code": "not_frontal", "override_by": "clinician", "override_reason": "=It is AP"}
+    overridden: dict[str, Any] = {
+        "override_code": "not_frontal",
+        "override_by": "clinician",
+        "override_reason": "=It is AP",
+    }
     job = make_job(study, model_version, JobStatus.RUNNING, **overridden, override_at=Now())
     make_result(job, indeterminate_reason="band", warnings=["not_frontal", "outside_age"], **overridden)
     Job.objects.update(status=JobStatus.DONE, lease_until=None)

@@ -1,4 +1,4 @@
-"""Overriding a refusal and asking for another model's reading, on the pages: who may, and what is said where one may not."""
+"""Overriding a refusal, and asking for another model's reading, on the pages: who may, and what is said otherwise."""
 
 from html import unescape
 from typing import Any

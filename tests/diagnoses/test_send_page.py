@@ -1,5 +1,6 @@
 """The page that radiographs are sent from: it works without a script, and says of each file what is wrong with it."""
 
+import re
 from html import unescape
 from typing import Any
 
@@ -13,11 +14,12 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from diagnoses import storage
 from diagnoses.audit import user_actor
-from diagnoses.models import Image, ModelVersion, RejectedFile, Study
+from diagnoses.models import Image, Job, ModelVersion, RejectedFile, Study
+from diagnoses.services.registry import report_worker
 from diagnoses.services.submission import StudyDetails, submit_study
 from tests.conftest import PASSWORD
 from tests.diagnoses.conftest import Doorbell
-from tests.diagnoses.factory import PICTURE, sent, stored_files
+from tests.diagnoses.factory import PICTURE, make_model_version, sent, stored_files
 
 pytestmark = pytest.mark.usefixtures("model_version")
 
@@ -59,6 +61,54 @@ def test_a_sent_study_leads_to_its_page(
     assert (study.patient_id, str(study.patient_birth_date)) == ("P-1", "2020-02-29")
     assert list(Image.objects.values_list("filename", flat=True)) == ["chest.png", "side.png"]
     assert doorbell.rings() == 1
+
+
+def readers_in(page: str) -> list[tuple[str, str]]:
+    found = re.search(r'<select name="model".*?</select>', page, re.DOTALL)
+    return re.findall(r'<option value="([^"]*)">([^<]*)</option>', found[0]) if found else []
+
+
+def test_with_one_model_there_is_nothing_to_choose(browser: Client) -> None:
+    make_model_version("gone", "1.0.0", available=False)
+    assert readers_in(text(browser.get(reverse("send")))) == []
+
+
+def test_with_several_models_one_is_chosen_and_the_default_comes_first(browser: Client) -> None:
+    xception = make_model_version("xception", "1.0.0")
+    assert readers_in(text(browser.get(reverse("send")))) == [
+        ("mobilenet_v2@1.0.0", "mobilenet_v2 1.0.0 (default)"),
+        ("xception@1.0.0", "xception 1.0.0"),
+    ]
+    send(browser, upload(), model="xception@1.0.0")
+    assert Job.objects.get().model_version == xception
+
+
+def test_where_none_is_chosen_the_default_reads(browser: Client, model_version: ModelVersion) -> None:
+    make_model_version("xception", "1.0.0")
+    send(browser, upload())
+    send(browser, upload(), model="")
+    assert {job.model_version for job in Job.objects.all()} == {model_version}
+
+
+@pytest.mark.parametrize("model", ["nothing@1.0.0", "gone@1.0.0", "xception", "\0"])
+def test_a_model_that_does_not_read_here_is_told_and_nothing_is_kept(browser: Client, model: str) -> None:
+    make_model_version("gone", "1.0.0", available=False)
+    response = send(browser, upload(), model=model)
+    assert response.status_code == 400
+    assert "This model does not read here (any more). Reload the page and choose another." in text(response)
+    assert not Study.objects.exists()
+    assert stored_files() == []
+
+
+def test_a_model_that_no_worker_has_loaded_is_told_and_nothing_is_kept(
+    browser: Client, model_version: ModelVersion
+) -> None:
+    make_model_version("xception", "1.0.0")
+    report_worker(name="reader-1", model_versions=[model_version], engine="openvino")
+    response = send(browser, upload(), model="xception@1.0.0")
+    assert response.status_code == 400
+    assert "xception 1.0.0 cannot read on this site now." in text(response)
+    assert stored_files() == []
 
 
 def test_the_bytes_arrive_unchanged_through_the_form(browser: Client, settings: LazySettings) -> None:

@@ -81,7 +81,7 @@ def test_the_three_answers_differ_in_words_mark_and_frame(
     read(study, model_version)
     read(study, model_version, indeterminate_reason="band")
     sections = page_of(browser, study).split("<section")[1:]
-    looks = {re.search(r'class="badge verdict (\S+)"><svg[^>]*> <path d="([^"]+)"/>', part) for part in sections}
+    looks = {re.search(r'class="badge verdict (\S+)"><svg[^>]*><path d="([^"]+)"/>', part) for part in sections}
     found = [look.groups() for look in looks if look]
     assert len({name for name, _ in found}) == len({mark for _, mark in found}) == 3
 

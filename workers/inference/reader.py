@@ -87,6 +87,7 @@ class Reader:
 
     def __init__(self, folder: Path, engine: str = "auto", *, refuse_outside_age: bool = False) -> None:
         """Load the model of `folder`. Raises ModelError for one that is damaged or from another time."""
+        self.folder = folder
         self.card: Card = read_card(folder)
         if self.card.preprocessing_version != PREPROCESSING_VERSION:
             raise ModelError(

@@ -149,26 +149,26 @@ def _with_cells(picture: GreyImage, other: GreyImage, cells: NDArray[np.intp], g
     mask = np.zeros(grid, np.uint8)
     mask.ravel()[cells] = 1
     full = cv2.resize(mask, picture.shape[::-1], interpolation=cv2.INTER_NEAREST)
-    return np.where(full > 0, other, picture)
+    return np.asarray(np.where(full > 0, other, picture), np.uint8)
 
 
 def _probabilities(reader: ServingReader, pictures: Sequence[GreyImage]) -> Curve:
     """Of pictures which the gate rightly would not take."""
     files = [cv2.imencode(".png", picture)[1].tobytes() for picture in pictures]
     answers = reader.read([ReadRequest(data, gate_overridden=True) for data in files])
-    return np.array([answer.probability for answer in answers if isinstance(answer, Reading)])
+    return np.array([answer.probability for answer in answers if isinstance(answer, Reading)], np.float64)
 
 
 def _heat(reading: Reading) -> Heat:
     """The stored map, 0 to 1."""
     grey = cv2.imdecode(np.frombuffer(reading.heatmap, np.uint8), cv2.IMREAD_GRAYSCALE)
-    return np.asarray(grey, np.float32) / 255
+    return np.asarray(grey, np.float32) / np.float32(255)
 
 
 def _order_curves(
     by_heat: Sequence[Curve], by_chance: Sequence[Curve], patients: Sequence[str], sign: int
 ) -> OrderCurves:
-    areas = [np.trapezoid(np.array(curves), STEPS, axis=1) for curves in (by_heat, by_chance)]
+    areas = [np.array([np.trapezoid(curve, STEPS) for curve in curves]) for curves in (by_heat, by_chance)]
     return OrderCurves(
         by_attention=np.mean(by_heat, axis=0).tolist(),
         by_chance=np.mean(by_chance, axis=0).tolist(),

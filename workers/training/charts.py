@@ -4,6 +4,7 @@ import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
@@ -18,6 +19,7 @@ Draw = Callable[[Axes], None]
 
 # Told apart by people who see no red or no green, too (Okabe and Ito, 2008), and by light and dark alike.
 _NORMAL, _PNEUMONIA, _AXIS = "#0096c8", "#e0700f", "#8a8f98"
+_INKED = ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color")
 _SIZE_INCHES = (4.8, 3.8)
 _BINS = 15
 
@@ -36,8 +38,8 @@ def draw(paint: Draw) -> Chart:
 
 
 def _uri(paint: Draw, ink: str) -> str:
-    names = ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color")
-    with rc_context({**dict.fromkeys(names, ink), "svg.hashsalt": "report", "legend.frameon": False}):
+    inked: dict[Any, Any] = dict.fromkeys(_INKED, ink)
+    with rc_context(inked | {"svg.hashsalt": "report", "legend.frameon": False}):
         figure = Figure(figsize=_SIZE_INCHES, layout="constrained")
         axes = figure.subplots()
         paint(axes)

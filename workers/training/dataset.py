@@ -53,15 +53,23 @@ class Case:
 def find_cases(folder: Path) -> list[Case]:
     """All radiographs below NORMAL/ and PNEUMONIA/ of `folder`, in a stable order.
 
-    Raises DatasetError where a class is missing or empty.
+    Raises DatasetError where a class is missing or empty; it names folders below that hold both, as those of the
+    public data set's archive do (train, test, val).
     """
     cases: list[Case] = []
     for name, is_pneumonia in (("NORMAL", False), ("PNEUMONIA", True)):
         paths = sorted(path for path in (folder / name).rglob("*") if path.suffix.lower() in _SUFFIXES)
         if not paths:
-            raise DatasetError(f"{folder} must hold pictures in NORMAL/ and PNEUMONIA/: {name}/ has none.")
+            words = f"{folder} must hold pictures in NORMAL/ and PNEUMONIA/: {name}/ has none."
+            raise DatasetError(words + _others_in_words(folder))
         cases.extend(_case(path, is_pneumonia) for path in paths)
     return cases
+
+
+def _others_in_words(folder: Path) -> str:
+    below = [path.parent for pattern in ("*/NORMAL", "*/*/NORMAL") for path in folder.glob(pattern)]
+    found = [str(path) for path in sorted(below) if (path / "PNEUMONIA").is_dir() and "__MACOSX" not in path.parts]
+    return f" Give one of these instead: {', '.join(found)}." if found else ""
 
 
 def _case(path: Path, is_pneumonia: bool) -> Case:

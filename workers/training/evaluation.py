@@ -113,7 +113,7 @@ def evaluate(reader: ServingReader, cases: Sequence[Case], *, resamples: int = R
 
 def read_cases(reader: ServingReader, cases: Sequence[Case], description: str = "Reading") -> list[Row]:
     """Every case's file, as it is, through the reader."""
-    rows = []
+    rows: list[Row] = []
     for batch in track(list(in_batches(cases)), description=description):
         answers = reader.read([ReadRequest(case.path.read_bytes()) for case in batch])
         rows.extend(Row(case, answer) for case, answer in zip(batch, answers, strict=True))

@@ -22,6 +22,21 @@ LOADED_SIZE = 224
 _STATISTICS_STEPS = 64
 
 
+@keras.saving.register_keras_serializable("cxr")
+class AveragingAdamW(keras.optimizers.AdamW):  # type: ignore[misc]
+    """AdamW that keeps a moving average of the weights, and puts it in their place only when told to.
+
+    Keras does so at the end of each `fit`, which here is each epoch: learning would start anew from the average.
+    """
+
+    def finalize_variable_values(self, var_list: list[Any]) -> None:
+        """Called by Keras after each epoch: too early."""
+
+    def take_average(self, variables: list[Any]) -> None:
+        """Put the average in the place of the weights."""
+        super().finalize_variable_values(variables)
+
+
 class _Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
     """Keeps the network and its optimizer after each epoch, whole or not at all."""
 
@@ -112,7 +127,7 @@ def _compile(classifier: keras.Model, recipe: Recipe, steps: int) -> None:
         recipe.learning_rate / 100, total - warmup, warmup_target=recipe.learning_rate, warmup_steps=warmup
     )
     classifier.compile(
-        optimizer=keras.optimizers.AdamW(
+        optimizer=AveragingAdamW(
             schedule, weight_decay=recipe.weight_decay, use_ema=True, ema_momentum=recipe.ema_momentum
         ),
         loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=recipe.label_smoothing),
@@ -128,7 +143,7 @@ def _finished(
     targets: NDArray[np.int64],
 ) -> keras.Model:
     """The averaged weights in a network of plain float32, its BatchNormalization measured anew for them."""
-    classifier.optimizer.finalize_variable_values(classifier.trainable_variables)
+    classifier.optimizer.take_average(classifier.trainable_variables)
     finished = build_classifier(architecture)
     finished.set_weights(classifier.get_weights())
     if any(_learns_statistics(layer) for layer in classifier.get_layer(BACKBONE).layers):

@@ -16,10 +16,13 @@ function ended() {
 
 function show(html) {
   const fresh = new DOMParser().parseFromString(html, "text/html");
-  for (const id of ["progress", "glance"]) document.getElementById(id).replaceWith(fresh.getElementById(id));
+  // Only what changed is replaced, so that nothing moves under the reader's hands.
+  for (const id of ["progress", "glance"]) {
+    const old = document.getElementById(id);
+    if (!old.isEqualNode(fresh.getElementById(id))) old.replaceWith(fresh.getElementById(id));
+  }
   for (const section of fresh.querySelectorAll("[data-image]")) {
     const old = images.querySelector(`[data-image="${section.dataset.image}"]`);
-    // Only what changed is replaced, so that nothing moves under the reader's hands.
     if (old.dataset.state !== section.dataset.state) old.replaceWith(section);
   }
 }

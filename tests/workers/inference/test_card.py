@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import SHIPPED_MODEL
 from workers.inference import selfcheck
 from workers.inference.architectures import ARCHITECTURES
-from workers.inference.card import CARD_NAME, OPENVINO_NAME, WEIGHTS_NAME, ModelError, check_files, read_card
+from workers.inference.card import CARD_NAME, GATE_NAME, OPENVINO_NAME, WEIGHTS_NAME, ModelError, check_files, read_card
 from workers.inference.network import CLASSES
 from workers.inference.preprocess import PREPROCESSING_VERSION
 from workers.inference.reader import Reader
@@ -34,7 +34,7 @@ def _rewrite(folder: Path, **facts: Any) -> None:
 
 def test_the_shipped_cards_hashes_are_those_of_its_files() -> None:
     card = read_card(SHIPPED_MODEL)
-    assert set(card.files) == {WEIGHTS_NAME, OPENVINO_NAME, "reader.bin"}
+    assert set(card.files) == {WEIGHTS_NAME, OPENVINO_NAME, "reader.bin", GATE_NAME}
     for name, expected in card.files.items():
         assert hashlib.sha256((SHIPPED_MODEL / name).read_bytes()).hexdigest() == expected
     assert card.weights_sha256 == card.files[WEIGHTS_NAME]
@@ -45,17 +45,24 @@ def test_the_shipped_card_speaks_of_this_version_of_the_product() -> None:
     card = read_card(SHIPPED_MODEL)
     assert card.name == SHIPPED_MODEL.name
     assert card.preprocessing_version == PREPROCESSING_VERSION
-    assert card.input_size == ARCHITECTURES[card.architecture].input_size
+    assert card.architecture in ARCHITECTURES
     assert card.classes == list(CLASSES)
 
 
 @pytest.mark.parametrize("part", ["validation", "holdout"])
 def test_the_shipped_figures_carry_intervals_around_them(part: str) -> None:
     figures = read_card(SHIPPED_MODEL).figures[part]
-    assert set(figures) == {"accuracy", "auc", "sensitivity", "specificity", "ece"}
+    assert {"accuracy", "auc", "sensitivity", "specificity", "ece", "specificity_at_98_sensitivity"} <= set(figures)
     for figure in figures.values():
         assert 0 <= figure["low"] <= figure["value"] <= figure["high"] <= 1
         assert figure["low"] < figure["high"]
+
+
+def test_the_shipped_figures_say_how_steady_the_answers_are_and_what_the_gate_refuses() -> None:
+    figures = read_card(SHIPPED_MODEL).figures
+    assert {"pooled", "jpeg_50", "smaller_by_20", "larger_by_20"} <= set(figures["stability"])
+    assert figures["gate"]["radiographs_refused"]["value"] < 0.02
+    assert figures["gate"]["negatives_refused"]["value"] > 0.9
 
 
 def test_the_shipped_card_says_what_the_model_is_for_and_what_it_was_trained_on() -> None:
@@ -71,7 +78,7 @@ def test_the_shipped_card_says_what_the_model_is_for_and_what_it_was_trained_on(
 # A spoilt folder
 
 
-@pytest.mark.parametrize("name", [WEIGHTS_NAME, OPENVINO_NAME, "reader.bin"])
+@pytest.mark.parametrize("name", [WEIGHTS_NAME, OPENVINO_NAME, "reader.bin", GATE_NAME])
 def test_a_file_that_was_altered_by_a_single_bit_is_refused(folder: Path, name: str) -> None:
     data = bytearray((folder / name).read_bytes())
     data[len(data) // 2] ^= 1
@@ -80,7 +87,7 @@ def test_a_file_that_was_altered_by_a_single_bit_is_refused(folder: Path, name: 
         Reader(folder)
 
 
-@pytest.mark.parametrize("name", [WEIGHTS_NAME, OPENVINO_NAME, "reader.bin"])
+@pytest.mark.parametrize("name", [WEIGHTS_NAME, OPENVINO_NAME, "reader.bin", GATE_NAME])
 def test_a_file_that_is_missing_is_refused(folder: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(ModelError, match=f"{name} cannot be read"):
@@ -105,7 +112,10 @@ def test_a_model_prepared_for_other_pictures_is_refused(folder: Path) -> None:
         pytest.param({"threshold": None}, id="no threshold"),
         pytest.param({"threshold": 1.5}, id="a threshold that is no probability"),
         pytest.param({"temperature": 0}, id="a temperature of zero"),
-        pytest.param({"heatmap_floor": -1}, id="a floor below zero"),
+        pytest.param({"heatmap": {"floor": -1, "border_share": 0.5}}, id="a floor below zero"),
+        pytest.param({"band": {"low": 0.99, "high": 0.995}}, id="a band beside the threshold"),
+        pytest.param({"unsteady": {"low": 0.4999, "high": 0.9999}}, id="checked less far than it is unsure"),
+        pytest.param({"gate": {"accepted_probability": 2, "distance": 1}}, id="a gate that refuses everything"),
         pytest.param({"input_size": 0}, id="no input"),
         pytest.param({"weights_sha256": "0123"}, id="half a hash"),
         pytest.param({"accuracy": 1.0}, id="a figure where none belongs"),

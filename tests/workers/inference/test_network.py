@@ -1,6 +1,7 @@
 """The attention inside the served network is Grad-CAM of the score, shown against a real gradient."""
 
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -12,15 +13,15 @@ from numpy.typing import NDArray
 from tests import pictures
 from tests.conftest import SHIPPED_MODEL
 from workers.inference.architectures import ARCHITECTURES
-from workers.inference.card import WEIGHTS_NAME
-from workers.inference.network import build_classifier, build_reader, score_of
+from workers.inference.card import WEIGHTS_NAME, ModelError
+from workers.inference.network import build_classifier, build_reader, load_weights, save_weights, score_of
 from workers.inference.preprocess import preprocess
 
 
 @cache
 def _classifier() -> keras.Model:
     classifier = build_classifier(ARCHITECTURES["mobilenet_v2"])
-    classifier.load_weights(SHIPPED_MODEL / WEIGHTS_NAME)
+    load_weights(classifier, SHIPPED_MODEL / WEIGHTS_NAME)
     return classifier
 
 
@@ -35,9 +36,13 @@ def _batch() -> NDArray[np.float32]:
     return np.stack([*chests, cloudy, noise, np.zeros((224, 224), np.uint8)])[..., None].astype(np.float32)
 
 
+def _reader(*, mirrored: bool = False) -> keras.Model:
+    return build_reader(_classifier(), ARCHITECTURES["mobilenet_v2"].gate_layer, 224, mirrored=mirrored)
+
+
 @cache
 def _answers() -> dict[str, NDArray[np.float32]]:
-    answers: dict[str, NDArray[np.float32]] = build_reader(_classifier()).predict(_batch(), verbose=0)
+    answers: dict[str, NDArray[np.float32]] = _reader().predict(_batch(), verbose=0)
     return answers
 
 
@@ -85,7 +90,7 @@ def test_the_score_is_the_log_odds_of_the_two_pneumonias_together() -> None:
 
 def test_the_networks_that_learn_and_that_read_share_one_set_of_weights() -> None:
     """Grad-CAM costs no second backbone: only the head's copy is new."""
-    reader = build_reader(_classifier())
+    reader = _reader()
     own = {id(weight) for weight in _classifier().get_layer("backbone").weights}
     served = {id(weight) for layer in reader.layers for weight in layer.weights}
     assert own <= served
@@ -95,6 +100,57 @@ def test_the_networks_that_learn_and_that_read_share_one_set_of_weights() -> Non
 @pytest.mark.parametrize("training", [False, True])
 def test_the_reader_does_not_drop_out(training: bool) -> None:
     """Dropout belongs to learning; a reader that kept it would answer anew each time."""
-    reader = build_reader(_classifier())
+    reader = _reader()
     once, again = (np.asarray(reader(_batch()[:2], training=training)["score"]) for _ in range(2))
     np.testing.assert_array_equal(once, again)
+
+
+def test_a_mirrored_reader_gives_the_mean_of_a_picture_and_its_mirror_image() -> None:
+    both = _reader(mirrored=True).predict(_batch(), verbose=0)
+    flipped = _reader().predict(_batch()[:, :, ::-1], verbose=0)
+    np.testing.assert_allclose(both["score"], (_answers()["score"] + flipped["score"]) / 2, atol=1e-4)
+    assert np.abs(flipped["score"] - _answers()["score"]).max() > 1e-2  # there is something to average
+    np.testing.assert_allclose(both["features"], _answers()["features"], atol=1e-4)
+
+
+def test_a_mirrored_readers_attention_lies_where_the_heat_is_in_the_picture_itself() -> None:
+    one_sided = _batch()[3:4]
+    straight = _reader(mirrored=True).predict(one_sided, verbose=0)["attention"][0]
+    turned = _reader(mirrored=True).predict(one_sided[:, :, ::-1], verbose=0)["attention"][0]
+    np.testing.assert_allclose(straight, turned[:, ::-1], atol=1e-4)
+
+
+def test_features_say_roughly_where_things_are_and_what_is_there_at_all() -> None:
+    """Four by four windows of the middle layer, then the mean of the last: turned pictures give other features."""
+    features = _answers()["features"]
+    assert features.shape == (len(_batch()), 16 * 96 + 1280)
+    upside_down = _reader().predict(_batch()[:, ::-1], verbose=0)["features"]
+    windows = features[0, : 16 * 96].reshape(4, 4, 96)
+    turned = upside_down[0, : 16 * 96].reshape(4, 4, 96)
+    assert np.abs(windows - turned).mean() > np.abs(windows - turned[::-1]).mean()
+
+
+@pytest.mark.parametrize("name", sorted(ARCHITECTURES))
+def test_every_architecture_gives_a_score_a_map_and_features_at_more_than_one_size(name: str) -> None:
+    architecture = ARCHITECTURES[name]
+    classifier = build_classifier(architecture)
+    for size in (96, 128):
+        pixels = np.full((2, size, size, 1), 90, np.float32)
+        answers = build_reader(classifier, architecture.gate_layer, size, mirrored=False)(pixels)
+        assert answers["score"].shape == (2,)
+        assert len(answers["attention"].shape) == 3
+        assert answers["features"].shape[0] == 2
+
+
+def test_stored_weights_are_taken_over_by_the_same_network(tmp_path: Path) -> None:
+    save_weights(_classifier(), tmp_path / "weights.npz")
+    other = build_classifier(ARCHITECTURES["mobilenet_v2"])
+    load_weights(other, tmp_path / "weights.npz")
+    for ours, theirs in zip(other.get_weights(), _classifier().get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)  # the shipped ones are float16 already
+
+
+def test_weights_of_another_network_are_a_model_error(tmp_path: Path) -> None:
+    save_weights(_classifier(), tmp_path / "weights.npz")
+    with pytest.raises(ModelError, match="not the weights of this network"):
+        load_weights(build_classifier(ARCHITECTURES["xception"]), tmp_path / "weights.npz")

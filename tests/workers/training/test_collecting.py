@@ -38,7 +38,8 @@ def _write(packages: Path, name: str, picture: NDArray[np.uint8]) -> Path:
 def _collected(tmp_path: Path, *sources: Source, monkeypatch: pytest.MonkeyPatch) -> list[NDArray[np.uint8]]:
     monkeypatch.setattr(collecting, "SOURCES", sources)
     collect(tmp_path / "packages", tmp_path / "out")
-    return [cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in sorted((tmp_path / "out").rglob("*.jpg"))]
+    paths = sorted((tmp_path / "out").rglob("*.jpg"))
+    return [np.asarray(cv2.imread(str(path), cv2.IMREAD_UNCHANGED), np.uint8) for path in paths]
 
 
 def test_each_kind_gets_a_folder_that_training_can_load(tmp_path: Path) -> None:

@@ -163,3 +163,24 @@ def test_a_damaged_picture_is_named(tmp_path: Path) -> None:
     path.write_bytes(pictures.png(pictures.phantom())[:-5000])
     with pytest.raises(DatasetError, match=r"person7_virus_1\.png.*damaged"):
         load([Case(path, True, "person7_virus", Target.VIRAL)], 32)
+
+
+# The public data set as downloaded
+
+
+@pytest.mark.parametrize("deep", ["", "chest_xray"])
+def test_a_folder_of_folders_with_both_classes_names_those_to_choose_from(tmp_path: Path, deep: str) -> None:
+    for part in ("train", "val", "__MACOSX"):
+        for name in ("NORMAL", "PNEUMONIA"):
+            (tmp_path / deep / part / name).mkdir(parents=True)
+    (tmp_path / deep / "notes" / "NORMAL").mkdir(parents=True)
+    with pytest.raises(DatasetError) as caught:
+        find_cases(tmp_path)
+    below = tmp_path / deep
+    assert str(caught.value).endswith(f"Give one of these instead: {below / 'train'}, {below / 'val'}.")
+
+
+def test_a_folder_without_any_such_folder_names_none(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError) as caught:
+        find_cases(tmp_path)
+    assert "instead" not in str(caught.value)

@@ -1,23 +1,30 @@
 """Figures against hand-made values and scikit-learn; intervals by patient."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy.special import expit
 from scipy.stats import binomtest
-from sklearn.metrics import accuracy_score, recall_score, roc_auc_score
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    brier_score_loss,
+    recall_score,
+    roc_auc_score,
+    roc_curve,
+)
 
-from workers.training.evaluation import Evaluation, figures_json
 from workers.training.metrics import (
     Labels,
     Scores,
     accuracy,
+    choose_band,
     choose_threshold,
     expected_calibration_error,
     fit_temperature,
+    inside,
     sensitivity,
     specificity,
+    specificity_at_sensitivity,
     summarise,
     to_probabilities,
 )
@@ -25,6 +32,17 @@ from workers.training.metrics import (
 _LABELS = np.array([True, True, True, True, False, False, False, False, False, False])
 _PROBABILITIES = np.array([0.9, 0.8, 0.6, 0.3, 0.7, 0.6, 0.4, 0.2, 0.1, 0.0])
 _PATIENTS = [f"p{number}" for number in range(10)]
+_NAMES = {
+    "accuracy",
+    "auc",
+    "average_precision",
+    "sensitivity",
+    "specificity",
+    "specificity_at_98_sensitivity",
+    "ece",
+    "brier",
+}
+_BAND_NAMES = {"band_coverage", "accuracy_outside_band", "accuracy_inside_band"}
 
 
 def _sample(count: int, seed: int = 0) -> tuple[Labels, Scores]:
@@ -55,6 +73,8 @@ def test_the_figures_are_those_of_scikit_learn() -> None:
     assert figures["sensitivity"].value == pytest.approx(recall_score(labels, called))
     assert figures["specificity"].value == pytest.approx(recall_score(~labels, ~called))
     assert figures["auc"].value == pytest.approx(roc_auc_score(labels, probabilities))
+    assert figures["average_precision"].value == pytest.approx(average_precision_score(labels, probabilities))
+    assert figures["brier"].value == pytest.approx(brier_score_loss(labels, probabilities))
 
 
 def test_the_calibration_error_is_that_computed_by_hand() -> None:
@@ -122,16 +142,16 @@ def test_the_threshold_weighs_both_classes_alike_however_rare_one_is() -> None:
 
 
 def test_every_figure_lies_within_its_interval() -> None:
-    figures = summarise(_LABELS, _PROBABILITIES, _PATIENTS, 0.6, 200)
-    assert list(figures) == ["accuracy", "auc", "sensitivity", "specificity", "ece"]
-    for name in ("accuracy", "auc", "sensitivity", "specificity"):
+    figures = summarise(_LABELS, _PROBABILITIES, _PATIENTS, 0.6, resamples=200)
+    assert set(figures) == _NAMES
+    for name in _NAMES - {"ece", "brier"}:
         figure = figures[name]
         assert 0 <= figure.low < figure.value < figure.high <= 1
 
 
 def test_the_intervals_are_seeded() -> None:
-    assert summarise(_LABELS, _PROBABILITIES, _PATIENTS, 0.6, 50) == summarise(
-        _LABELS, _PROBABILITIES, _PATIENTS, 0.6, 50
+    assert summarise(_LABELS, _PROBABILITIES, _PATIENTS, 0.6, resamples=50) == summarise(
+        _LABELS, _PROBABILITIES, _PATIENTS, 0.6, resamples=50
     )
 
 
@@ -140,10 +160,10 @@ def test_two_pictures_of_a_patient_are_drawn_together() -> None:
     labels, scores = _sample(60)
     probabilities = expit(scores)
     patients = [f"p{number:02}" for number in range(60)]
-    single = summarise(labels, probabilities, patients, 0.5, 300)
+    single = summarise(labels, probabilities, patients, 0.5, resamples=300)
     twice = np.tile(labels, 2), np.tile(probabilities, 2)
-    doubled = summarise(*twice, patients * 2, 0.5, 300)
-    strangers = summarise(*twice, patients + [f"{name}-again" for name in patients], 0.5, 300)
+    doubled = summarise(*twice, patients * 2, 0.5, resamples=300)
+    strangers = summarise(*twice, patients + [f"{name}-again" for name in patients], 0.5, resamples=300)
     assert (doubled["auc"].low, doubled["auc"].high) == pytest.approx((single["auc"].low, single["auc"].high))
     assert doubled["ece"].high == pytest.approx(single["ece"].high)
     width = doubled["auc"].high - doubled["auc"].low
@@ -152,20 +172,123 @@ def test_two_pictures_of_a_patient_are_drawn_together() -> None:
 
 def test_all_right_out_of_a_few_does_not_claim_certainty() -> None:
     labels = np.array([True] * 10 + [False] * 10)
-    figures = summarise(labels, labels.astype(float), [str(row) for row in range(20)], 0.5, 50)
+    figures = summarise(labels, labels.astype(float), [str(row) for row in range(20)], 0.5, resamples=50)
     exact = binomtest(10, 10).proportion_ci(0.95, method="exact")
     for name in ("sensitivity", "specificity"):
         assert figures[name].value == figures[name].high == 1
         assert figures[name].low == pytest.approx(exact.low)
 
 
-def test_the_written_figures_have_plain_keys_with_their_intervals_beside_them() -> None:
-    figures = summarise(_LABELS, _PROBABILITIES, _PATIENTS, 0.6, 50)
-    written = figures_json(Evaluation(10, figures, {Path("x.png"): "damaged"}), 0.6)
-    names = ["accuracy", "auc", "sensitivity", "specificity", "ece"]
-    assert {"n", *names, "threshold"} <= set(written)
-    assert (written["n"], written["threshold"], written["unreadable"]) == (10, 0.6, 1)
-    assert written["accuracy"] == 0.7
-    intervals = written["intervals_95"]
-    assert isinstance(intervals, dict)
-    assert intervals == {name: [figures[name].low, figures[name].high] for name in names}
+def test_a_proportion_of_the_band_is_over_its_own_pictures() -> None:
+    """Inside [0.35, 0.65) are 0.6, 0.6 and 0.4: one right at 0.65, of three; outside are seven, one of them wrong."""
+    figures = summarise(_LABELS, _PROBABILITIES, _PATIENTS, 0.65, band=(0.35, 0.65), resamples=50)
+    assert set(figures) == _NAMES | _BAND_NAMES
+    assert figures["band_coverage"].value == 0.7
+    assert figures["accuracy_inside_band"].value == pytest.approx(2 / 3)
+    assert figures["accuracy_outside_band"].value == pytest.approx(5 / 7)
+    exact = binomtest(2, 3).proportion_ci(0.95, method="exact")
+    assert figures["accuracy_inside_band"].low <= exact.low
+
+
+def test_the_accuracy_inside_a_band_without_pictures_is_left_out() -> None:
+    figures = summarise(_LABELS, _PROBABILITIES, _PATIENTS, 0.65, band=(0.64, 0.66), resamples=50)
+    assert "accuracy_inside_band" not in figures
+    assert figures["band_coverage"].value == 1
+    assert figures["accuracy_outside_band"] == figures["accuracy"]
+
+
+# Specificity where few pneumonias may be missed
+
+
+@pytest.mark.parametrize("count", [7, 50, 150, 401])
+def test_specificity_at_a_sensitivity_is_the_best_point_of_the_roc_curve(count: int) -> None:
+    labels, scores = _sample(count, seed=count)
+    probabilities = np.round(expit(scores), 2)  # with ties
+    wrong, found, _ = roc_curve(labels, probabilities, drop_intermediate=False)
+    expected = 1 - wrong[found >= 0.98 - 1e-12].min()
+    assert specificity_at_sensitivity(labels, probabilities) == pytest.approx(expected)
+
+
+def test_specificity_at_a_sensitivity_may_miss_just_as_many_as_allowed() -> None:
+    """Of 150 pneumonias 147 must be found, so that the three lowest count for nothing."""
+    labels = np.array([True] * 150 + [False] * 2)
+    lowest = np.array([0.0, 0.0, 0.0])
+    probabilities = np.concatenate([lowest, np.full(147, 0.9), [0.5, 0.95]])
+    assert specificity_at_sensitivity(labels, probabilities) == 0.5
+
+
+# The band
+
+
+def _coverage_and_accuracy(
+    labels: Labels, probabilities: Scores, threshold: float, band: tuple[float, float]
+) -> tuple[float, float]:
+    outside = ~inside(probabilities, band)
+    return float(outside.mean()), accuracy(labels[outside], probabilities[outside], threshold)
+
+
+def _brute_force_coverage(labels: Labels, probabilities: Scores, threshold: float, wanted: float, half: float) -> float:
+    """The most that any band with edges anywhere can leave outside."""
+    found = np.unique(probabilities)
+    edges = np.concatenate([[0.0], (found[1:] + found[:-1]) / 2, [threshold - half, threshold + half, 1.0]])
+    best = 0.0
+    for low in edges[edges <= threshold - half]:
+        for high in edges[edges >= threshold + half]:
+            if (~inside(probabilities, (low, high))).any():
+                covered, right = _coverage_and_accuracy(labels, probabilities, threshold, (low, high))
+                best = max(best, covered if right >= wanted else 0.0)
+    return best
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("wanted", [0.9, 0.97])
+def test_the_band_covers_as_few_pictures_as_the_wanted_accuracy_allows(seed: int, wanted: float) -> None:
+    labels, scores = _sample(60, seed)
+    probabilities = expit(scores)
+    threshold = choose_threshold(labels, probabilities)
+    band = choose_band(labels, probabilities, threshold, wanted_accuracy=wanted)
+    assert 0 <= band[0] < threshold < band[1] <= 1
+    covered, right = _coverage_and_accuracy(labels, probabilities, threshold, band)
+    assert right >= wanted
+    assert 0 < covered == _brute_force_coverage(labels, probabilities, threshold, wanted, 0.01)
+
+
+def test_of_bands_that_cover_alike_the_narrowest_is_chosen() -> None:
+    """The only error is 0.7, between 0.6 and 0.8; nothing needs to lie inside below the threshold."""
+    labels = np.array([False, False, True, False, True, True])
+    probabilities = np.array([0.1, 0.2, 0.6, 0.7, 0.8, 0.9])
+    low, high = choose_band(labels, probabilities, 0.5)
+    assert (low, high) == (pytest.approx(0.49), pytest.approx(0.75))
+
+
+def test_the_band_of_classes_that_never_meet_is_as_narrow_as_it_may_be() -> None:
+    labels = np.array([False] * 5 + [True] * 5)
+    band = choose_band(labels, np.linspace(0, 1, 10), 0.5, half_width=0.02)
+    assert band == (pytest.approx(0.48), pytest.approx(0.52))
+
+
+@pytest.mark.parametrize("threshold", [1e-6, 0.005, 0.5, 0.995, 1 - 1e-6])
+def test_the_threshold_always_lies_within_the_band(threshold: float) -> None:
+    labels, scores = _sample(40)
+    low, high = choose_band(labels, expit(scores), threshold)
+    assert 0 <= low < threshold < high <= 1
+
+
+@pytest.mark.parametrize("labels", [[True, False], [False, True, True], [False]])
+def test_where_nothing_can_be_told_everything_lies_in_the_band(labels: list[bool]) -> None:
+    """Each of these is surely wrong."""
+    truth = np.array(labels)
+    assert choose_band(truth, np.where(truth, 0.1, 0.9), 0.5) == (0.0, 1.0)
+
+
+def test_the_band_grows_with_the_accuracy_that_is_wanted_outside() -> None:
+    labels, scores = _sample(400)
+    probabilities = expit(scores)
+    coverage = [
+        _coverage_and_accuracy(
+            labels, probabilities, 0.5, choose_band(labels, probabilities, 0.5, wanted_accuracy=wanted)
+        )[0]
+        for wanted in (0.85, 0.9, 0.95, 0.99)
+    ]
+    assert coverage == sorted(coverage, reverse=True)
+    assert coverage[0] > coverage[-1] + 0.2

@@ -46,7 +46,7 @@ def _ball() -> NDArray[np.int16]:
 
 @pytest.mark.parametrize(("code", "kind"), [(2, np.uint8), (4, np.int16), (16, np.float32)])
 def test_a_nifti_file_is_read_as_it_was_written(tmp_path: Path, code: int, kind: type) -> None:
-    values = np.abs(_VALUES % 200).astype(kind)
+    values: NDArray[Any] = np.abs(_VALUES % 200).astype(kind)
     (tmp_path / "a.nii").write_bytes(_nifti(values, code))
     (tmp_path / "a.nii.gz").write_bytes(gzip.compress(_nifti(values, code)))
     np.testing.assert_array_equal(volumes.read_nifti(tmp_path / "a.nii"), values)
