@@ -18,7 +18,7 @@ from rich.table import Table
 
 from tests.integration.site import Site, ended_study, post_study
 from tests.pictures import jpeg, phantom
-from workers.inference.reader import Reader
+from workers.inference.reader import Reader, ReadRequest
 
 _MODEL = Path(__file__).parent.parent / "workers" / "models" / "mobilenet_v2"
 _ROUNDS = 3
@@ -70,7 +70,7 @@ def _seconds_bare(reader: Reader, files: Sequence[File]) -> float:
     """Decode, preprocess, engine with Grad-CAM, and nothing else."""
     started = time.perf_counter()
     for start in range(0, len(files), _BATCH):
-        reader.read([data for _, data in files[start : start + _BATCH]])
+        reader.read([ReadRequest(data) for _, data in files[start : start + _BATCH]])
     return time.perf_counter() - started
 
 

@@ -11,8 +11,8 @@ USUAL_PREVALENCES = (0.05, 0.1, 0.2, 0.5)
 """Shares of patients with pneumonia for which every model page says what an answer is worth."""
 
 _VALIDATION = "validation"
-_BAND = ("band_coverage", "accuracy_outside_band", "accuracy_inside_band")
-_NO_SHARES = ("auc",)
+_BAND = ("band_coverage", "accuracy_outside_band", "accuracy_inside_band", "certain", "accuracy_where_certain")
+_NO_SHARES = ("auc", "average_precision", "brier")
 """Figures from 0 to 1 that are no share of anything, so that a percentage would mislead."""
 
 _WORDS: dict[str, tuple[str, str]] = {
@@ -38,6 +38,33 @@ _WORDS: dict[str, tuple[str, str]] = {
         "Would be right where it cannot say",
         "How often the threshold alone would be right there: the reason for not saying.",
     ),
+    "certain": (
+        "Gives an answer that holds still",
+        "The share of images for which it answers, and the answer stays the same on slightly changed copies.",
+    ),
+    "accuracy_where_certain": ("Right where its answer holds still", "Of those, the share that is right."),
+    "average_precision": (
+        "Ranks pneumonia first",
+        "How well the images with pneumonia come before the others when all are sorted by probability (average "
+        "precision): 1 is perfect.",
+    ),
+    "brier": (
+        "Probabilities miss by, squared",
+        "The mean squared distance of the probability from what came true (Brier score): less is better.",
+    ),
+    "radiographs_refused": ("Chest radiographs refused", "Of unseen ones that it should have read: less is better."),
+    "negatives_refused": (
+        "Other pictures refused",
+        "Of photographs, documents, drawings, slices and other parts of the body that the gate did not learn from.",
+    ),
+    "pooled": ("Answer turns, over all changes", "The share of answers that turn; the single changes follow."),
+    "jpeg_50": ("Saved again, strongly compressed", "As JPEG of quality 50."),
+    "jpeg_75": ("Saved again, as is usual", "As JPEG of quality 75."),
+    "jpeg_95": ("Saved again, hardly compressed", "As JPEG of quality 95."),
+    "png": ("Saved again without loss", "As PNG."),
+    "smaller_by_20": ("Made smaller by a fifth", ""),
+    "larger_by_20": ("Made larger by a fifth", ""),
+    "shifted": ("Moved by a few pixels", ""),
 }
 
 

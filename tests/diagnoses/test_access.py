@@ -29,6 +29,10 @@ TABLE = {
     "colour_bar": (200, 200, 200, 200),
     "history": (302, 200, 200, 200),
     "history_csv": (302, 200, 200, 200),
+    "models": (302, 200, 200, 200),
+    "model": (302, 200, 200, 200),
+    "read_again": (302, 405, 405, 405),
+    "override": (302, 405, 405, 405),
     "sign_in": (200, 200, 200, 200),
     "sign_out": (302, 405, 405, 405),
     "healthz": (200, 200, 200, 200),
@@ -38,6 +42,9 @@ TABLE = {
     "api_study": (401, 404, 404, 200),
     "api_picture": (401, 404, 404, 200),
     "api_heatmap": (401, 404, 404, 200),
+    "api_models": (401, 200, 200, 200),
+    "api_readings": (401, 405, 405, 405),
+    "api_override": (401, 405, 405, 405),
     "api_schema": (401, 200, 200, 200),
 }
 """What a GET is answered with. An address that is missing here fails a test below."""
@@ -47,11 +54,16 @@ POST_TABLE = {
     "send": (302, 400, 403, 400),
     "sign_out": (302, 302, 302, 302),
     "api_studies": (401, 400, 403, 400),
+    "read_again": (302, 404, 403, 400),
+    "override": (302, 404, 403, 400),
+    "api_readings": (401, 404, 403, 400),
+    "api_override": (401, 404, 403, 400),
 }
 
 CASES = [(name, user) for name in TABLE for user in USERS]
 POST_CASES = [(name, user) for name in POST_TABLE for user in USERS]
 OF_ONE_STUDY = [name for name, row in TABLE.items() if row[1] == 404]
+ASKED_OF_ONE_STUDY = [name for name, row in POST_TABLE.items() if row[1] == 404]
 
 ALLOWED = {
     "send": {"GET", "HEAD", "POST"},
@@ -70,6 +82,13 @@ ALLOWED = {
     "api_picture": {"GET", "HEAD", "OPTIONS"},
     "api_heatmap": {"GET", "HEAD", "OPTIONS"},
     "api_schema": {"GET", "HEAD", "OPTIONS"},
+    "api_models": {"GET", "HEAD", "OPTIONS"},
+    "api_readings": {"POST", "OPTIONS"},
+    "api_override": {"POST", "OPTIONS"},
+    "models": {"GET", "HEAD"},
+    "model": {"GET", "HEAD"},
+    "read_again": {"POST"},
+    "override": {"POST"},
 }
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 FORBIDDEN_METHODS = [(name, method) for name, allowed in ALLOWED.items() for method in METHODS if method not in allowed]
@@ -85,10 +104,21 @@ class House:
     def url(self, name: str, other: uuid.UUID | None = None) -> str:
         image = self.study.images.get()
         ids = {"study": self.study.pk, "image": image.pk, "job": image.jobs.get().pk}
-        kinds = {"picture": "image", "api_picture": "image", "heatmap": "job", "api_heatmap": "job"}
+        kinds = {
+            "picture": "image",
+            "api_picture": "image",
+            "read_again": "image",
+            "api_readings": "image",
+            "heatmap": "job",
+            "api_heatmap": "job",
+            "override": "job",
+            "api_override": "job",
+        }
         if name == "colour_bar":
             return reverse(name, args=["jet"])
-        if name in OF_ONE_STUDY:
+        if name == "model":
+            return reverse(name, args=["mobilenet_v2", "1.0.0"])
+        if name in [*OF_ONE_STUDY, *ASKED_OF_ONE_STUDY]:
             return reverse(name, args=[other or ids[kinds.get(name, "study")]])
         return reverse(name)
 
@@ -164,6 +194,13 @@ def test_an_outsider_cannot_tell_a_hidden_study_from_none(house: House, name: st
     client = house.client("outsider", name)
     hidden, missing = client.get(house.url(name)), client.get(house.url(name, uuid.uuid4()))
     assert hidden.content == missing.content
+
+
+@pytest.mark.parametrize("name", ASKED_OF_ONE_STUDY)
+def test_an_outsider_who_asks_for_something_cannot_tell_a_hidden_study_from_none(house: House, name: str) -> None:
+    client = house.client("outsider", name)
+    hidden, missing = (client.post(house.url(name, other)) for other in (None, uuid.uuid4()))
+    assert (hidden.status_code, hidden.content) == (404, missing.content)
 
 
 @pytest.mark.parametrize("name", OF_ONE_STUDY)

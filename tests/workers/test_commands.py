@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 
 from tests import pictures
 from workers.inference.architectures import ARCHITECTURES, Architecture
+from workers.training.recipes import Stage
 
 _PATTERNS = ["NORMAL/IM-{:04}-0001.png", "PNEUMONIA/person{}_virus_1.png", "PNEUMONIA/person{}_bacteria_1.png"]
 _DAMAGED = pictures.png(pictures.phantom())[:-5000]
@@ -37,10 +38,11 @@ def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     def backbone(weights: Path | None) -> keras.Model:
         if weights is not None:
             raise FileNotFoundError(f"No weights at {weights}.")
-        pixels = keras.Input((32, 32, 3))
-        return keras.Model(pixels, keras.layers.Conv2D(4, 8, strides=8, activation="relu")(pixels))
+        pixels = keras.Input((None, None, 3))
+        last = keras.layers.Conv2D(4, 8, strides=8, activation="relu", name="last")(pixels)
+        return keras.Model(pixels, last)
 
-    monkeypatch.setitem(ARCHITECTURES, "tiny", Architecture("tiny", 32, backbone))
+    monkeypatch.setitem(ARCHITECTURES, "tiny", Architecture("tiny", backbone, "last"))
 
 
 def _nothing(folder: Path) -> None:
@@ -92,7 +94,7 @@ def test_train_on_a_bad_folder_says_what_is_wrong_with_it(
     data.mkdir()
     spoil(data)
     with pytest.raises(CommandError) as caught:
-        _run("train", data=data, architecture="tiny", out=tmp_path / "out", epochs=1)
+        _run("train", data=data, architecture="tiny", out=tmp_path / "out", stages=(Stage(1, 64),))
     assert words in str(caught.value)
 
 
@@ -105,6 +107,12 @@ def test_train_with_starting_weights_that_are_not_there_says_so(tmp_path: Path) 
             data=tmp_path,
             architecture="tiny",
             out=tmp_path / "out",
-            epochs=1,
+            stages=(Stage(1, 64),),
             backbone_weights=tmp_path / "none.h5",
         )
+
+
+@pytest.mark.parametrize("text", ["20", "20x", "x224", "20x224,", "0x224", "20x0", "a lot"])
+def test_train_says_how_stages_are_written_where_they_are_not(tmp_path: Path, text: str) -> None:
+    with pytest.raises(CommandError, match="such as 26x160,4x224"):
+        call_command("train", f"--data={tmp_path}", f"--out={tmp_path}", f"--stages={text}")

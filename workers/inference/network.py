@@ -57,6 +57,7 @@ def build_reader(classifier: keras.Model, gate_layer: str, size: int, *, mirrore
     # The layers are called anew, so that the exported graph holds one copy of the backbone and no Dropout.
     pixels = keras.Input((size, size, 1), name="pixels")
     backbone = classifier.get_layer(BACKBONE)
+    backbone.trainable = False  # so that BatchNormalization keeps to its statistics, however it is called
     both = keras.Model(backbone.inputs, [backbone.output, backbone.get_layer(gate_layer).output])
     seen = ops.concatenate([pixels, ops.flip(pixels, axis=2)], axis=0) if mirrored else pixels
     last, middle = _features(seen, both)

@@ -124,8 +124,8 @@ class Reader:
         for fault in judge_facts(radiograph.facts, request.age_years) + judge_quality(radiograph, case.picture):
             if fault is ImageFault.OUTSIDE_AGE and not self._refuse_outside_age:
                 case.warnings.append(fault)
-            elif error := case.object_to(fault):
-                return error
+            elif refusal := case.object_to(fault):
+                return refusal
         case.decode_ms = _ms_since(started)
         return case
 

@@ -1,8 +1,9 @@
 """Whether the heat means something: what happens to the answer when the hot cells are taken away, or shown alone.
 
 Deletion and insertion (Petsiuk, Das and Saenko, 2018, arXiv:1806.07421), in the order of the attention's cells
-against a random order, through the reader that serves. What is taken away is replaced by the blurred picture: a
-grey patch would be something new to look at.
+against a random order, through the reader that serves. Cells are exchanged with those of a radiograph that is normal:
+one with blurred or blank cells is nothing that the network knows, and a wholly blank one is called pneumonia, so that
+nothing could be seen to fall.
 """
 
 from collections.abc import Sequence
@@ -31,7 +32,7 @@ STEPS = np.linspace(0.0, 1.0, 11)
 _MAINLY = 0.5
 _STILL_ALIKE = 0.5
 """A rank correlation; the randomisation check fails where the interval of the spoilt network's reaches it."""
-_BLUR = 1 / 12  # standard deviation, of the picture's edge
+_SUREST = 20
 
 
 @dataclass(frozen=True)
@@ -100,10 +101,19 @@ def heated(rows: Sequence[ReadRow], at_most: int) -> list[ReadRow]:
     return [found[index] for index in np.linspace(0, len(found) - 1, at_most).astype(int)]
 
 
-def check_attention(reader: ServingReader, rows: Sequence[ReadRow]) -> AttentionChecks:
-    """Delete and insert, for each of `rows` as `heated` gives them. Needs at least one."""
+def sure_normals(rows: Sequence[ReadRow]) -> list[ReadRow]:
+    """Normals that were called so without doubt: the twenty surest, to exchange cells with."""
+    found = [row for row in rows if not row.case.is_pneumonia and row.is_right and not row.reading.indeterminate_reason]
+    return sorted(found, key=lambda row: row.reading.probability)[:_SUREST]
+
+
+def check_attention(reader: ServingReader, rows: Sequence[ReadRow], normals: Sequence[ReadRow]) -> AttentionChecks:
+    """Delete and insert, for each of `rows` as `heated` gives them, against `sure_normals`. Needs one of each."""
     patients = [row.case.patient for row in rows]
-    curves = [_curves(reader, row, seed) for seed, row in enumerate(track(rows, description="Deleting and inserting"))]
+    curves = [
+        _curves(reader, row, normals[place % len(normals)], place)
+        for place, row in enumerate(track(rows, description="Deleting and inserting"))
+    ]
     heats = [_heat(row.reading) for row in rows]
     return AttentionChecks(
         count=len(rows),
@@ -125,23 +135,34 @@ def randomisation_json(check: RandomisationCheck) -> dict[str, Any]:
     return asdict(check) | {"passed": check.passed}
 
 
-def _curves(reader: ServingReader, row: ReadRow, seed: int) -> _Curves:
+def _curves(reader: ServingReader, row: ReadRow, normal: ReadRow, seed: int) -> _Curves:
     """One picture's four curves, its variants read as one batch."""
-    picture = preprocess(decode(row.case.path.read_bytes()).pixels, reader.card.input_size)
+    picture = _picture(row, reader.card.input_size)
+    healthy = _toned_like(_picture(normal, reader.card.input_size), picture)
     heat = _heat(row.reading)
     rng = np.random.default_rng(seed)
     chance = rng.permutation(heat.size)
     # Among equally warm cells (many are quite cold) chance decides, not the place.
     by_heat = chance[np.argsort(-heat.ravel()[chance], kind="stable")]
-    blurred = np.asarray(cv2.GaussianBlur(picture, (0, 0), picture.shape[0] * _BLUR), np.uint8)
     changed = [
         _with_cells(start, other, order[: round(part * heat.size)], heat.shape)
-        for start, other in ((picture, blurred), (blurred, picture))
+        for start, other in ((picture, healthy), (healthy, picture))
         for order in (by_heat, chance)
         for part in STEPS
     ]
     curves = _probabilities(reader, changed).reshape(4, len(STEPS))
     return _Curves(*curves)
+
+
+def _picture(row: ReadRow, size: int) -> GreyImage:
+    return preprocess(decode(row.case.path.read_bytes()).pixels, size)
+
+
+def _toned_like(picture: GreyImage, other: GreyImage) -> GreyImage:
+    """With the other one's mean and spread, so that an exchanged cell does not stand out by its brightness."""
+    spread = max(float(picture.std()), 1.0)
+    toned = (picture.astype(np.float32) - picture.mean()) / spread * other.std() + other.mean()
+    return np.asarray(np.clip(toned, 0, 255), np.uint8)
 
 
 def _with_cells(picture: GreyImage, other: GreyImage, cells: NDArray[np.intp], grid: tuple[int, ...]) -> GreyImage:

@@ -58,8 +58,8 @@ class BalancedBatches(keras.utils.PyDataset):  # type: ignore[misc]
         probability = self._teacher(pictures)[:, None].astype(np.float32)
         kinds = np.where(truth[:, :1] == 1, np.float32(0.5), truth[:, 1:])
         taught = np.concatenate([1 - probability, probability * kinds], axis=1)
-        share = np.float32(self._recipe.teacher_share)
-        return (1 - share) * truth + share * taught
+        share = self._recipe.teacher_share
+        return np.asarray((1 - share) * truth + share * taught, np.float32)
 
 
 def steps_per_epoch(pictures: int, batch_size: int) -> int:

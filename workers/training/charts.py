@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_curve, roc_curve
 
@@ -95,7 +96,12 @@ def reliability(labels: Labels, probabilities: Scores) -> Draw:
         counts = np.array([np.count_nonzero(bins == b) for b in filled])
         axes.plot([0, 1], [0, 1], color=_AXIS, linestyle=":")
         axes.scatter(said, found, s=20 + 380 * counts / counts.max(), color=_NORMAL, alpha=0.7)
-        axes.set(xlabel="Probability that was said", ylabel="Share that are pneumonia", xlim=(0, 1), ylim=(-0.03, 1.03))
+        axes.set(
+            xlabel="Probability that was said",
+            ylabel="Share that are pneumonia",
+            xlim=(-0.05, 1.05),
+            ylim=(-0.05, 1.05),
+        )
 
     return paint
 
@@ -106,7 +112,9 @@ def confusion(labels: Labels, probabilities: Scores, threshold: float) -> Draw:
     def paint(axes: Axes) -> None:
         called = probabilities >= threshold
         counts = np.array([[np.count_nonzero((labels == t) & (called == c)) for c in (0, 1)] for t in (0, 1)])
-        axes.imshow(counts / counts.sum(axis=1, keepdims=True), cmap="Blues", vmin=0, vmax=1.4, alpha=0.6)
+        cells = np.full((2, 2, 4), to_rgba(_NORMAL))
+        cells[..., 3] = 0.7 * counts / counts.sum(axis=1, keepdims=True)  # see-through where there is nothing
+        axes.imshow(cells)
         for truth, call in np.ndindex(2, 2):
             axes.text(call, truth, str(counts[truth, call]), ha="center", va="center", fontsize=18)
         axes.set(xlabel="Called", ylabel="True")

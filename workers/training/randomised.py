@@ -28,6 +28,7 @@ Maps = NDArray[np.float32]
 """Attention, shape (n, rows, columns), 0 or more."""
 
 _STEPS = 8
+_BATCH = 16
 
 
 def check_randomisation(folder: Path, rows: Sequence[ReadRow], seed: int = 0) -> RandomisationCheck:
@@ -44,8 +45,10 @@ def check_randomisation(folder: Path, rows: Sequence[ReadRow], seed: int = 0) ->
     def attention() -> Maps:
         # Built anew each time: it holds a copy of the head's weights.
         reader = build_reader(classifier, architecture.gate_layer, card.input_size, mirrored=card.mirrored)
-        answers = reader.predict(pictures[..., None].astype(np.float32), batch_size=16, verbose=0)
-        return np.asarray(answers["attention"], np.float32)
+        batches = (pictures[start : start + _BATCH, ..., None] for start in range(0, len(pictures), _BATCH))
+        # Called and not `predict`: that would trace a graph for a network which answers once.
+        answers = [reader(batch.astype(np.float32), training=False)["attention"] for batch in batches]
+        return np.concatenate([keras.ops.convert_to_numpy(answer) for answer in answers])
 
     patients = [row.case.patient for row in rows]
     trained = attention()

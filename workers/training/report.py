@@ -18,6 +18,7 @@ from workers.training.report_style import STYLE
 from workers.training.thumbnails import picture_uri, with_heat_uri
 
 _WORST = 12
+_INTERVAL = "95 % interval"
 
 FIGURE_WORDS = {
     "accuracy": "Accuracy at the card's threshold",
@@ -95,7 +96,7 @@ def _figures(evaluation: Evaluation) -> str:
     ]
     if evaluation.auc_delong:
         rows.append(("AUC, interval after DeLong", *_cells(evaluation.auc_delong, as_share=False)))
-    return "<h2>Figures</h2>" + _table(("Figure", "Value", "95 % interval"), rows)
+    return "<h2>Figures</h2>" + _table(("Figure", "Value", _INTERVAL), rows)
 
 
 def _charts(evaluation: Evaluation) -> str:
@@ -119,7 +120,7 @@ def _refused(evaluation: Evaluation) -> str:
         for code, figure in evaluation.refusals.items()
     ]
     named = _list(f"{path}: {words}" for path, words in evaluation.unreadable.items())
-    return "<h2>Radiographs that were not read</h2>" + _table(("Reason", "Share", "95 % interval"), rows) + named
+    return "<h2>Radiographs that were not read</h2>" + _table(("Reason", "Share", _INTERVAL), rows) + named
 
 
 def _negatives(findings: Findings) -> str:
@@ -130,7 +131,7 @@ def _negatives(findings: Findings) -> str:
     rows = [(name, str(kind.count), *_cells(kind.share)) for name, kind in named.items() if kind]
     return (
         "<h2>Pictures that are no chest radiograph</h2>"
-        + _table(("Kind", "Pictures", "Refused", "95 % interval"), rows)
+        + _table(("Kind", "Pictures", "Refused", _INTERVAL), rows)
         + _list(f"Got a diagnosis: {path}" for path in negatives.answered)
     )
 
@@ -143,16 +144,16 @@ def _stress(findings: Findings) -> str:
         (name, str(flips.count), *_cells(flips.flipped), *_cells(flips.flipped_unsaid), *_cells(flips.refused))
         for name, flips in {"All": stress.pooled, **stress.variants}.items()
     ]
-    titles = ("Variant", "Read both ways", "Flipped", "", "Flipped without a warning", "", "Refused", "")
+    titles = ("Variant", "Read both ways", "Flipped", _INTERVAL, "Flipped unsaid", _INTERVAL, "Refused", _INTERVAL)
     figures = [
         (FIGURE_WORDS[name], *_cells(figure, as_share=name not in _NO_SHARES))
         for name, figure in stress.figures.items()
     ]
     return (
-        "<h2>The same files, saved again, resized or moved</h2>"
+        "<h2>The same files, saved again, resized or moved</h2><p>Unsaid: neither answer was marked as doubtful.</p>"
         + _table(titles, rows)
         + "<h3>Figures over all of them together</h3>"
-        + _table(("Figure", "Value", "95 % interval"), figures)
+        + _table(("Figure", "Value", _INTERVAL), figures)
     )
 
 
@@ -168,13 +169,13 @@ def _attention(findings: Findings) -> str:
     }
     rows = [(words, *_cells(figure, as_share=place > 1)) for place, (words, figure) in enumerate(named.items())]
     painted = (
-        ("Deletion", draw(charts.order(checks.deletion, "Share of the cells that were blurred"))),
-        ("Insertion", draw(charts.order(checks.insertion, "Share of the cells that were shown"))),
+        ("Deletion", draw(charts.order(checks.deletion, "Share of the cells taken from a normal radiograph"))),
+        ("Insertion", draw(charts.order(checks.insertion, "Share of the cells put into a normal radiograph"))),
     )
     return (
         f"<h2>Does the heat mean something?</h2><p>Of {checks.count} pictures that were called pneumonia. Spread "
         f"evenly, {checks.border_by_chance:.0%} of the heat would lie at the border.</p>"
-        + _table(("Check", "Value", "95 % interval"), rows)
+        + _table(("Check", "Value", _INTERVAL), rows)
         + _gallery(painted)
     )
 
@@ -190,7 +191,7 @@ def _randomisation(findings: Findings) -> str:
     )
     return (
         f"<h2>Does the heat come from what was learned?</h2><p>{verdict}</p>"
-        + _table(("Check", "Value", "95 % interval"), [(_SPOILT, *_cells(check.steps[-1].spearman, as_share=False))])
+        + _table(("Check", "Value", _INTERVAL), [(_SPOILT, *_cells(check.steps[-1].spearman, as_share=False))])
         + _gallery([("Likeness to the trained network's attention", draw(charts.randomisation(check)))])
     )
 
@@ -200,8 +201,8 @@ def _served(findings: Findings) -> str:
     if served is None:
         return ""
     return (
-        f"<h2>Through the running site</h2><p>{served.count} pictures were sent; {len(served.differences)} were "
-        f"answered otherwise. The largest difference of two probabilities is {served.largest_step:.2g}.</p>"
+        f"<h2>Through the running site</h2><p>{served.count} pictures were sent. Answered otherwise: "
+        f"{len(served.differences)}. The largest difference of two probabilities is {served.largest_step:.2g}.</p>"
         + _list(f"{found.path}: {found.words}" for found in served.differences)
     )
 
@@ -210,9 +211,7 @@ def _worst(evaluation: Evaluation) -> str:
     wrong = [row for row in evaluation.read if not row.is_right]
     wrong.sort(key=lambda row: abs(row.case.is_pneumonia - row.reading.probability), reverse=True)
     shown = "".join(map(_wrong, wrong[:_WORST])) or "<p>There is none.</p>"
-    return (
-        f"<h2>Worst errors</h2><p>{len(wrong)} answers were wrong; the surest first.</p><div class=cards>{shown}</div>"
-    )
+    return f"<h2>Worst errors</h2><p>Wrong answers: {len(wrong)}; the surest first.</p><div class=cards>{shown}</div>"
 
 
 def _wrong(row: ReadRow) -> str:

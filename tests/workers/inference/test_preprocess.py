@@ -11,7 +11,7 @@ from tests.conftest import SHIPPED_MODEL
 from workers.inference import reader as reader_module
 from workers.inference.engines import RawReadings
 from workers.inference.preprocess import GreyImage, preprocess
-from workers.inference.reader import Reader
+from workers.inference.reader import Reader, ReadRequest
 from workers.training.dataset import find_cases, load
 
 
@@ -76,7 +76,9 @@ def test_training_and_serving_prepare_the_same_file_to_the_same_pixels(
 
         def read(self, prepared: GreyImage) -> RawReadings:
             served.extend(prepared)
-            return RawReadings(np.zeros(len(prepared), np.float32), np.zeros((len(prepared), 7, 7), np.float32))
+            count = len(prepared)
+            attention = np.zeros((count, 7, 7), np.float32)
+            return RawReadings(np.full(count, 50, np.float32), attention, np.zeros((count, 2816), np.float32))
 
     monkeypatch.setattr(reader_module, "load_engine", lambda *args: Listening())
     chest = pictures.phantom(701, 433)
@@ -93,5 +95,5 @@ def test_training_and_serving_prepare_the_same_file_to_the_same_pixels(
     trained = load(find_cases(tmp_path), 224)
     reader = Reader(SHIPPED_MODEL)
     served.clear()  # the phantom that it warms up with
-    reader.read(list(files.values()))
+    reader.read([ReadRequest(data, gate_overridden=True) for data in files.values()])
     np.testing.assert_array_equal(trained, np.stack(served))

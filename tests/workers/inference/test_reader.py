@@ -47,7 +47,9 @@ class _Scripted:
 
     def __init__(self, scores: Sequence[float] = (), attention: float | NDArray[np.float32] = 0.5) -> None:
         self._scores = [0.0, *scores]  # the first is for the phantom that the reader warms up with
-        self._attention = np.zeros((7, 7), np.float32) + attention
+        self._attention = np.zeros((7, 7), np.float32)
+        inner = slice(1, -1) if np.isscalar(attention) else slice(None)
+        self._attention[inner, inner] = attention  # at the border it would be warned of
         self.batches: list[int] = []
 
     def read(self, prepared: NDArray[np.uint8]) -> RawReadings:

@@ -23,6 +23,7 @@ from workers.training.attention_checks import (
     check_attention,
     heated,
     randomisation_json,
+    sure_normals,
 )
 from workers.training.dataset import Case
 from workers.training.evaluation import ReadRow, evaluate
@@ -49,13 +50,19 @@ def _looks_at_the_centre(data: bytes) -> float:
     return float(np.clip(decode(data).pixels[24:40, 24:40].std() / 74, 0, 1))
 
 
+def _normals(folder: Path) -> list[ReadRow]:
+    """Smooth, and so nothing to see for the reader below."""
+    cases = [write_case(folder, f"n{number}", 0.5, is_pneumonia=False) for number in range(2)]
+    return [ReadRow(case, make_reading(0.1)) for case in cases]
+
+
 def _rows(cases: Sequence[Case], heat: Sequence[Sequence[float]]) -> list[ReadRow]:
     return [ReadRow(case, make_reading(0.9, heat=heat)) for case in cases]
 
 
 def test_heat_where_the_reader_looks_is_better_than_chance(tmp_path: Path) -> None:
     reader = FakeReader(_looks_at_the_centre)
-    checks = check_attention(reader, _rows(_noisy_cases(tmp_path, 12), _CENTRE))
+    checks = check_attention(reader, _rows(_noisy_cases(tmp_path, 12), _CENTRE), _normals(tmp_path))
     assert checks.count == 12
     assert checks.deletion.area_by_attention.value < 0.3
     assert checks.insertion.area_by_attention.value > 0.7
@@ -73,7 +80,9 @@ def test_heat_where_the_reader_looks_is_better_than_chance(tmp_path: Path) -> No
 
 
 def test_heat_elsewhere_is_no_better_than_chance(tmp_path: Path) -> None:
-    checks = check_attention(FakeReader(_looks_at_the_centre), _rows(_noisy_cases(tmp_path, 8), _CORNER))
+    checks = check_attention(
+        FakeReader(_looks_at_the_centre), _rows(_noisy_cases(tmp_path, 8), _CORNER), _normals(tmp_path)
+    )
     assert checks.deletion.gain.low < 0.1
     assert checks.insertion.gain.low < 0.1
     assert checks.deletion.area_by_attention.value > 0.3
@@ -81,7 +90,7 @@ def test_heat_elsewhere_is_no_better_than_chance(tmp_path: Path) -> None:
 
 def test_what_was_cut_up_is_read_past_the_gate(tmp_path: Path) -> None:
     reader = FakeReader(_looks_at_the_centre)
-    check_attention(reader, _rows(_noisy_cases(tmp_path, 1), _CENTRE))
+    check_attention(reader, _rows(_noisy_cases(tmp_path, 1), _CENTRE), _normals(tmp_path))
     assert len(reader.requests) == 4 * len(STEPS)
     assert all(request.gate_overridden for request in reader.requests)
 
@@ -89,7 +98,7 @@ def test_what_was_cut_up_is_read_past_the_gate(tmp_path: Path) -> None:
 def test_heat_at_the_border_is_counted(tmp_path: Path) -> None:
     cases = _noisy_cases(tmp_path, 4)
     rows = [*_rows(cases[:3], _CENTRE), ReadRow(cases[3], make_reading(0.9, heat=_CORNER, warnings=(HEAT_AT_BORDER,)))]
-    checks = check_attention(FakeReader(_looks_at_the_centre), rows)
+    checks = check_attention(FakeReader(_looks_at_the_centre), rows, _normals(tmp_path))
     assert (checks.mainly_at_border.value, checks.warned_of_border.value) == (0.25, 0.25)
     assert checks.border_by_chance == pytest.approx(8 / 9)
     assert attention_json(checks)["steps"] == pytest.approx(list(STEPS))
@@ -102,6 +111,15 @@ def test_only_pictures_that_were_called_pneumonia_and_have_heat_are_looked_at(tm
     assert heated(rows, 40) == rows[2:]
     few = heated(rows, 3)
     assert [rows.index(row) for row in few] == [2, 5, 9]
+
+
+def test_cells_are_exchanged_with_the_surest_normals_that_are_right(tmp_path: Path) -> None:
+    levels = [0.3, 0.1, 0.45, 0.9]
+    cases = [write_case(tmp_path, f"n{i}", level, is_pneumonia=False) for i, level in enumerate(levels)]
+    missed = write_case(tmp_path, "p", 0.05, is_pneumonia=True)
+    rows = [ReadRow(case, make_reading(level)) for case, level in zip([*cases, missed], [*levels, 0.05], strict=True)]
+    assert sure_normals(rows) == [rows[1], rows[0]]
+    assert len(sure_normals([rows[0]] * 50)) == 20
 
 
 # Randomised weights
@@ -171,7 +189,7 @@ def test_the_card_gets_a_section_of_the_heatmap(tmp_path: Path) -> None:
     reader = FakeReader(lambda data: 0.9)
     cases = [*_noisy_cases(tmp_path), write_case(tmp_path, "n", 0.1, is_pneumonia=False)]
     evaluation = evaluate(reader, cases, resamples=5)
-    attention = check_attention(reader, _rows(cases[:3], _CENTRE))
+    attention = check_attention(reader, _rows(cases[:3], _CENTRE), _normals(tmp_path))
     step = Step(1, Figure(0.2, 0.1, 0.3), Figure(0.2, 0.1, 0.3))
     section = card_figures(Findings(evaluation, attention=attention, randomisation=RandomisationCheck(1, [step])))
     assert set(section["heatmap"]) == {

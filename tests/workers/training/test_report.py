@@ -14,7 +14,7 @@ from diagnoses.imaging.errors import ImageError
 from tests import pictures
 from tests.workers.training.fakes import REFUSAL, FakeReader, level_of, make_card, make_reading, write_case, write_cases
 from workers.inference.reader import Reading
-from workers.training.attention_checks import RandomisationCheck, Step, check_attention
+from workers.training.attention_checks import RandomisationCheck, Step, check_attention, heated, sure_normals
 from workers.training.evaluation import evaluate
 from workers.training.findings import Findings
 from workers.training.intervals import Figure
@@ -70,7 +70,7 @@ def findings(tmp_path: Path) -> Findings:
         evaluation,
         Negatives(Refused(8, figure), Refused(3, figure), {"knees": Refused(8, figure)}, [Path("knee-3.png")]),
         flip_rates(reader, cases, resamples=20),
-        check_attention(reader, [row for row in evaluation.read if row.reading.label == "PNEUMONIA"]),
+        check_attention(reader, heated(evaluation.read, 3), sure_normals(evaluation.read)),
         RandomisationCheck(2, [Step(0, figure, figure), Step(2, figure, figure)]),
         Served(8, [Difference(cases[0].path, "label: NORMAL here, PNEUMONIA there")], 0.0125),
     )
@@ -106,7 +106,7 @@ def test_every_figure_is_there_with_its_interval(findings: Findings) -> None:
         "Deletion: better than chance by",
         "Maps with most of their heat at the border",
         "with spoilt weights it is another one",
-        "1 were answered otherwise",
+        "Answered otherwise: 1.",
         "label: NORMAL here, PNEUMONIA there",
         "Normal called pneumonia, probability 90",
         "Pneumonia called normal, probability 45",
@@ -142,7 +142,7 @@ def test_checks_that_were_not_asked_for_leave_no_trace(findings: Findings) -> No
 
 def test_without_errors_the_report_says_so(tmp_path: Path) -> None:
     evaluation = evaluate(FakeReader(level_of), write_cases(tmp_path, [0.1, 0.2], [0.9, 0.8]), resamples=5)
-    assert "0 answers were wrong" in report_html(Findings(evaluation))
+    assert "Wrong answers: 0" in report_html(Findings(evaluation))
 
 
 def test_the_surest_errors_come_first_and_only_a_dozen(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from workers.inference.card import ModelError
 from workers.inference.reader import Reader
 from workers.management.choosing import load_reader
-from workers.training.attention_checks import check_attention, heated
+from workers.training.attention_checks import check_attention, heated, sure_normals
 from workers.training.dataset import Case, DatasetError, Part, find_cases, split
 from workers.training.evaluation import Evaluation, evaluate
 from workers.training.findings import Findings, findings_json
@@ -98,10 +98,14 @@ class Command(BaseCommand):
 
     def _check_heatmaps(self, folder: Path, reader: Reader, findings: Findings) -> Findings:
         rows = heated(findings.evaluation.read, _HEATED)
-        if not rows:
-            self.stderr.write("No picture was called pneumonia with heat, so there is no heatmap to check.")
+        normals = sure_normals(findings.evaluation.read)
+        if not rows or not normals:
+            self.stderr.write(
+                "The heatmaps were not checked: that needs a picture which is called pneumonia and has heat, and a "
+                "normal one that is called so without doubt."
+            )
             return findings
-        attention = check_attention(reader, rows)
+        attention = check_attention(reader, rows, normals)
         # Here, since it brings TensorFlow along, which takes seconds.
         from workers.training.randomised import check_randomisation  # noqa: PLC0415
 

@@ -1,5 +1,7 @@
 """`manage.py train`: from a folder of radiographs to a model's folder with its card."""
 
+import re
+from argparse import ArgumentTypeError
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,8 @@ from workers.training.run import Sources, train
 
 def _stages(text: str) -> tuple[Stage, ...]:
     """`26x160,4x224`: epochs and input size of each stage."""
+    if not re.fullmatch(r"[1-9]\d*x[1-9]\d*(,[1-9]\d*x[1-9]\d*)*", text):
+        raise ArgumentTypeError(f"{text!r} must be epochs x size of each stage, such as 26x160,4x224")
     return tuple(Stage(*map(int, stage.split("x"))) for stage in text.split(","))
 
 
