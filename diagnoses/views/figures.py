@@ -12,7 +12,7 @@ USUAL_PREVALENCES = (0.05, 0.1, 0.2, 0.5)
 
 _VALIDATION = "validation"
 _BAND = ("band_coverage", "accuracy_outside_band", "accuracy_inside_band", "certain", "accuracy_where_certain")
-_NO_SHARES = ("auc", "average_precision", "brier")
+_NO_SHARES = ("auc", "average_precision", "brier", "deletion_gain", "insertion_gain", "similarity_when_randomised")
 """Figures from 0 to 1 that are no share of anything, so that a percentage would mislead."""
 
 _WORDS: dict[str, tuple[str, str]] = {
@@ -53,18 +53,38 @@ _WORDS: dict[str, tuple[str, str]] = {
         "The mean squared distance of the probability from what came true (Brier score): less is better.",
     ),
     "radiographs_refused": ("Chest radiographs refused", "Of unseen ones that it should have read: less is better."),
-    "negatives_refused": (
+    "others_refused": (
         "Other pictures refused",
-        "Of photographs, documents, drawings, slices and other parts of the body that the gate did not learn from.",
+        "Of photographs, documents, drawings, slices and other parts of the body.",
     ),
-    "pooled": ("Answer turns, over all changes", "The share of answers that turn; the single changes follow."),
-    "jpeg_50": ("Saved again, strongly compressed", "As JPEG of quality 50."),
-    "jpeg_75": ("Saved again, as is usual", "As JPEG of quality 75."),
-    "jpeg_95": ("Saved again, hardly compressed", "As JPEG of quality 95."),
-    "png": ("Saved again without loss", "As PNG."),
-    "smaller_by_20": ("Made smaller by a fifth", ""),
-    "larger_by_20": ("Made larger by a fifth", ""),
-    "shifted": ("Moved by a few pixels", ""),
+    "others_kept_from_fitting_refused": (
+        "Other pictures refused, of those it did not learn from",
+        "A fifth of each kind, and some whole kinds.",
+    ),
+    "flipped": ("Answer turns, over all changes", "The share of answers that turn; the single changes follow."),
+    "flipped_unsaid": ("Turns unsaid", "The answer turns, and neither one was given as Cannot say."),
+    "flipped_jpeg_50": ("Saved again, strongly compressed", "As JPEG of quality 50."),
+    "flipped_jpeg_75": ("Saved again, as is usual", "As JPEG of quality 75."),
+    "flipped_jpeg_95": ("Saved again, hardly compressed", "As JPEG of quality 95."),
+    "flipped_png": ("Saved again without loss", "As PNG."),
+    "flipped_smaller_by_20": ("Made smaller by a fifth", ""),
+    "flipped_larger_by_20": ("Made larger by a fifth", ""),
+    "flipped_shifted": ("Moved by a few pixels", ""),
+    "deletion_gain": (
+        "Heat matters when taken away",
+        "How much faster the probability falls when the warmest cells are replaced by those of a normal chest than "
+        "when chance picks them: above 0 the heatmap tells something.",
+    ),
+    "insertion_gain": (
+        "Heat matters when put in",
+        "How much faster the probability rises when the warmest cells are put into a normal chest than when chance "
+        "picks them: above 0 the heatmap tells something.",
+    ),
+    "mainly_at_border": ("Heat mainly at the border", "The share of heatmaps with more than half of their heat there."),
+    "similarity_when_randomised": (
+        "Likeness to a spoilt network's heatmap",
+        "Rank correlation with the heatmap of the same network with shuffled weights: near 0 is right.",
+    ),
 }
 
 

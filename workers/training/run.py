@@ -1,7 +1,7 @@
 """A whole training run: split, fit, fit the gate, calibrate on validation patients, package, measure as served."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,23 +18,27 @@ from workers.inference.network import CLASSES, build_reader
 from workers.inference.preprocess import PREPROCESSING_VERSION
 from workers.inference.reader import Reader
 from workers.inference.stability import variants
+from workers.training.attention_checks import check_attention, heated, sure_normals
 from workers.training.batches import Teacher, teacher_of
 from workers.training.calibration import Scored, calibrate
 from workers.training.dataset import Case, Part, check_parts, find_cases, load, split
 from workers.training.evaluation import evaluate
+from workers.training.findings import Findings, card_figures
 from workers.training.fit import fit
 from workers.training.folding import fold_and_round
 from workers.training.gate_data import collected_examples, made_examples, phantom_examples, radiograph_examples
 from workers.training.gate_fit import FeaturesOf, choose_limits, fit_gate, join
-from workers.training.intervals import Figure
-from workers.training.negatives_check import Negatives, check_negatives
+from workers.training.negatives_check import check_negatives
 from workers.training.package import export, write_card
+from workers.training.randomised import check_randomisation
 from workers.training.recipes import Recipe
 from workers.training.stress import flip_rates
 
 _HARMLESS_VARIANTS = 1
 _VALIDATION_VARIANTS = 3
 _CHUNK = 64
+_HEATED = 200
+"""Pictures that the heatmap is checked on; each costs some hundred readings."""
 _INTENDED_USE = (
     "An aid to the reading of frontal chest radiographs of children of one to five years for pneumonia, by clinicians "
     "who look at the radiograph themselves. Not a diagnosis, and not for use without a reader."
@@ -173,26 +177,21 @@ def _score(engine: Engine, pictures: NDArray[np.uint8], labels: NDArray[np.bool_
 def _measure(out: Path, parts: dict[Part, list[Case]], negatives: Path | None) -> dict[str, Any]:
     """The packaged model's figures, through the reader that serves."""
     reader = Reader(out, "openvino")
-    evaluations = {part: evaluate(reader, parts[part]) for part in (Part.VALIDATION, Part.HOLDOUT)}
-    stress = flip_rates(reader, parts[Part.HOLDOUT])
-    flips = {name: flips.flipped for name, flips in {"pooled": stress.pooled, **stress.variants}.items()}
-    gate = {"radiographs_refused": evaluations[Part.HOLDOUT].refusals["all"]}
-    if negatives:
-        gate |= _refused_negatives(check_negatives(reader, negatives))
+    validation, holdout = (evaluate(reader, parts[part]) for part in (Part.VALIDATION, Part.HOLDOUT))
+    found = Findings(
+        evaluation=holdout,
+        negatives=check_negatives(reader, negatives) if negatives else None,
+        stress=flip_rates(reader, parts[Part.HOLDOUT]),
+    )
+    rows, normals = heated(holdout.read, _HEATED), sure_normals(holdout.read)
+    if rows and normals:
+        found = replace(
+            found, attention=check_attention(reader, rows, normals), randomisation=check_randomisation(out, rows)
+        )
+    sections = {"validation": validation.figures, "holdout": holdout.figures, **card_figures(found)}
     return {
-        **{part.value: _plain(evaluation.figures) for part, evaluation in evaluations.items()},
-        "stability": _plain({name: figure for name, figure in flips.items() if figure}),
-        "gate": _plain(gate),
+        section: {name: asdict(figure) for name, figure in figures.items()} for section, figures in sections.items()
     }
-
-
-def _refused_negatives(checked: Negatives) -> dict[str, Figure]:
-    """Of the collected pictures that the gate did not learn from."""
-    return {"negatives_refused": checked.kept_from_fitting.share} if checked.kept_from_fitting else {}
-
-
-def _plain(figures: Mapping[str, Figure]) -> dict[str, Any]:
-    return {name: asdict(figure) for name, figure in figures.items()}
 
 
 def _labels(cases: Sequence[Case]) -> NDArray[np.bool_]:

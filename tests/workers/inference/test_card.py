@@ -60,9 +60,10 @@ def test_the_shipped_figures_carry_intervals_around_them(part: str) -> None:
 
 def test_the_shipped_figures_say_how_steady_the_answers_are_and_what_the_gate_refuses() -> None:
     figures = read_card(SHIPPED_MODEL).figures
-    assert {"pooled", "jpeg_50", "smaller_by_20", "larger_by_20"} <= set(figures["stability"])
+    assert {"flipped", "flipped_jpeg_50", "flipped_smaller_by_20", "flipped_larger_by_20"} <= set(figures["stability"])
     assert figures["gate"]["radiographs_refused"]["value"] < 0.02
-    assert figures["gate"]["negatives_refused"]["value"] > 0.9
+    assert figures["gate"]["others_kept_from_fitting_refused"]["value"] > 0.9
+    assert set(figures["heatmap"]) >= {"deletion_gain", "insertion_gain", "similarity_when_randomised"}
 
 
 def test_the_shipped_card_says_what_the_model_is_for_and_what_it_was_trained_on() -> None:
