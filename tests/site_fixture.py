@@ -3,6 +3,7 @@
 Each of their conftests registers it. Imported as a fixture by both, the site would start twice.
 """
 
+import json
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import SHIPPED_MODEL
 from tests.integration.site import ROOT, Site, clean_environment
+from workers.inference.card import CARD_NAME
 
 LEASE_SECONDS = "3"
 """Short, so that what a killed worker held is taken up again soon."""
@@ -37,12 +40,21 @@ def running_site(static_files: None) -> Iterator[Site]:
     """The one site, in whatever state the test before left it."""
     # Not pytest's own folder: its path may be too long for a socket.
     folder = Path(tempfile.mkdtemp(prefix="cxr-site-"))
-    site = Site(folder, CXR_LEASE_SECONDS=LEASE_SECONDS)
+    site = Site(folder, CXR_LEASE_SECONDS=LEASE_SECONDS, CXR_MODELS_DIR=str(_two_models(folder / "models")))
     try:
         yield site.start()
     finally:
         site.destroy()
         shutil.rmtree(folder)
+
+
+def _two_models(folder: Path) -> Path:
+    """The shipped model, and the same network under another name, so that there is a second opinion to ask for."""
+    shutil.copytree(SHIPPED_MODEL, folder / "shipped")
+    second = shutil.copytree(SHIPPED_MODEL, folder / "second")
+    card = json.loads((second / CARD_NAME).read_text()) | {"name": "second_opinion", "version": "1.0.0"}
+    (second / CARD_NAME).write_text(json.dumps(card))
+    return folder
 
 
 @pytest.fixture
