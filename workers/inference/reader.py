@@ -169,8 +169,8 @@ class Reader:
         probability = self._probability(score)
         if probability < self.card.band.low:
             attention = np.zeros_like(attention)  # a confident Normal has nothing to point at
-        if border_share(attention) > self.card.heatmap.border_share:
-            case.warnings.append(HEAT_AT_BORDER)
+        if attention.max() >= self.card.heatmap.floor and border_share(attention) > self.card.heatmap.border_share:
+            case.warnings.append(HEAT_AT_BORDER)  # of a map too cold to be seen, nothing need be said
         return Reading(
             label=self._label(score),
             score=score,

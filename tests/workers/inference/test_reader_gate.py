@@ -199,6 +199,7 @@ def test_heat_that_lies_mainly_at_the_border_is_warned_of(monkeypatch: pytest.Mo
     corner = np.zeros((7, 7), np.float32)
     corner[0, 0] = 3.0
     middle = np.roll(corner, 3, axis=(0, 1))
-    for attention, warned in ((corner, True), (middle, False)):
+    too_cold = corner / corner.max() * np.float32(_reader().card.heatmap.floor / 2)
+    for attention, warned in ((corner, True), (middle, False), (too_cold, False)):
         (reading,) = _readings(_reader_with(_Scripted([_SURE], attention=attention), monkeypatch), [_CHEST])
         assert ("heatmap_at_border" in reading.warnings) is warned
