@@ -127,8 +127,8 @@ class ReadingWarning(models.TextChoices):
 
 
 INDETERMINATE_WORDS: dict[str, str] = {
-    Indeterminacy.BAND: "The probability lies in the range around the threshold where this model is often wrong. Decide "
-    "by the patient and by your own reading of the picture, or ask a radiologist.",
+    Indeterminacy.BAND: "The probability lies in the range around the threshold where this model is often wrong. "
+    "Decide by the patient and by your own reading of the picture, or ask a radiologist.",
     Indeterminacy.UNSTABLE: "The answer turns when the picture is shifted a little or saved again, so it rests on too "
     "little. Send the picture again as the machine exported it, or ask a radiologist.",
 }
