@@ -11,9 +11,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from cxrsite import celery_app
-from diagnoses.models import ModelVersion, Study
+from diagnoses.models import Job, ModelVersion, Study
 from diagnoses.states import JobStatus
-from tests.diagnoses.factory import make_study
+from tests.diagnoses.factory import make_model_version, make_study
 
 
 @pytest.fixture(autouse=True)
@@ -78,3 +78,15 @@ def dead_broker(tmp_path: Path) -> Iterator[None]:
     app.conf.update(broker_url=f"redis+socket://{tmp_path}/away.sock")
     yield
     celery_app.set_current()
+
+
+@pytest.fixture
+def done(done_study: Study) -> Job:
+    """The reading of the clinician's study."""
+    return Job.objects.get(image__study=done_study)
+
+
+@pytest.fixture
+def xception(model_version: ModelVersion) -> ModelVersion:
+    """A second version to read with."""
+    return make_model_version("xception", "1.0.0")

@@ -41,16 +41,6 @@ def refused(clinician: User, model_version: ModelVersion) -> Job:
     return make_job(make_study(clinician, model_version), model_version, JobStatus.REFUSED, error_code="not_frontal")
 
 
-@pytest.fixture
-def done(done_study: Study) -> Job:
-    return Job.objects.get(image__study=done_study)
-
-
-@pytest.fixture
-def xception(model_version: ModelVersion) -> ModelVersion:
-    return make_model_version("xception", "1.0.0")
-
-
 def override(api: APIClient, job: Job, **body: Any) -> Any:
     return api.post(f"/api/v1/jobs/{job.pk}/override/", body)
 

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from diagnoses.models import AuditEvent, Job, ModelVersion, Study
+from diagnoses.models import AuditEvent, Job, ModelVersion
 from diagnoses.models.audit import AuditAction
 from diagnoses.models.job import Purpose
 from diagnoses.roles import Role
@@ -24,16 +24,6 @@ REASON = "It is an AP view; the header is wrong"
 def refused(clinician: User, model_version: ModelVersion) -> Job:
     study = make_study(clinician, model_version, patient_id="P-1")
     return make_job(study, model_version, JobStatus.REFUSED, error_code="not_frontal", error_message="No frontal view.")
-
-
-@pytest.fixture
-def done(done_study: Study) -> Job:
-    return Job.objects.get(image__study=done_study)
-
-
-@pytest.fixture
-def xception(model_version: ModelVersion) -> ModelVersion:
-    return make_model_version("xception", "1.0.0")
 
 
 def override(client: Client, job: Job, **data: str) -> Any:

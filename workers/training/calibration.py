@@ -11,6 +11,8 @@ from workers.training.metrics import Labels, Scores, choose_band, choose_thresho
 
 _FLOOR_PERCENTILE = 5
 _BORDER_PERCENTILE = 99
+_LEAST_BORDER_SHARE = 0.1
+"""A network that never looks at the border on validation pictures is not to be warned of at its first faint glance."""
 _UNSTEADY_PERCENTILE = 99
 
 
@@ -73,5 +75,5 @@ def _heatmap_limits(attention: NDArray[np.float32]) -> HeatmapLimits:
     shares = [border_share(heat) for heat in attention]
     return HeatmapLimits(
         floor=float(np.percentile(attention.max(axis=(1, 2)), _FLOOR_PERCENTILE)),
-        border_share=float(np.percentile(shares, _BORDER_PERCENTILE)),
+        border_share=max(_LEAST_BORDER_SHARE, float(np.percentile(shares, _BORDER_PERCENTILE))),
     )

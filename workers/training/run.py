@@ -27,7 +27,7 @@ from workers.training.findings import Findings, card_figures
 from workers.training.fit import fit
 from workers.training.folding import fold_and_round
 from workers.training.gate_data import collected_examples, made_examples, phantom_examples, radiograph_examples
-from workers.training.gate_fit import FeaturesOf, choose_limits, fit_gate, join
+from workers.training.gate_fit import FeaturesOf, GateExamples, choose_limits, fit_gate, join
 from workers.training.negatives_check import check_negatives
 from workers.training.package import export, write_card
 from workers.training.randomised import check_randomisation
@@ -138,7 +138,7 @@ def _choose(
     return {"gate": choose_limits(weights, accepted.features), **vars(calibration)}
 
 
-def _gate_examples(cases: Sequence[Case], recipe: Recipe, sources: Sources, features_of: FeaturesOf) -> Any:
+def _gate_examples(cases: Sequence[Case], recipe: Recipe, sources: Sources, features_of: FeaturesOf) -> GateExamples:
     pictures = load(cases, recipe.input_size)
     examples = [
         radiograph_examples(pictures, _labels(cases), _HARMLESS_VARIANTS, features_of, recipe.seed),
