@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
+from numpy.typing import NDArray
 
 from workers.inference.architectures import Architecture
 from workers.inference.arrays import read_arrays
@@ -74,9 +75,14 @@ def build_reader(classifier: keras.Model, gate_layer: str, size: int, *, mirrore
 
 
 def save_weights(classifier: keras.Model, path: Path) -> None:
-    """Store the weights in their order, as float16."""
-    arrays = [weight.astype(np.float16) for weight in classifier.get_weights()]
+    """Store the weights in their order, as `stored` would have them."""
+    arrays = [stored(weight) for weight in classifier.get_weights()]
     np.savez(path, *arrays)  # not compressed: there is nothing to gain from noise
+
+
+def stored(weight: NDArray[np.float32]) -> NDArray[np.floating[Any]]:
+    """A kernel as float16; a vector (bias, normalisation) in full, since all together they weigh next to nothing."""
+    return weight.astype(np.float16) if weight.ndim > 1 else weight
 
 
 def load_weights(classifier: keras.Model, path: Path) -> None:

@@ -7,15 +7,15 @@ those of the other engine. So it is folded here, once, and rounded afterwards.
 import keras
 import numpy as np
 
-from workers.inference.network import BACKBONE
+from workers.inference.network import BACKBONE, stored
 
 
 def fold_and_round(classifier: keras.Model) -> None:
-    """Fold each BatchNormalization into its convolution and round all weights to float16, in place."""
+    """Fold each BatchNormalization into its convolution and round all kernels to float16, in place."""
     for layer in classifier.get_layer(BACKBONE).layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             _fold(layer, layer.input._keras_history.operation)
-    classifier.set_weights([weight.astype(np.float16).astype(np.float32) for weight in classifier.get_weights()])
+    classifier.set_weights([stored(weight).astype(np.float32) for weight in classifier.get_weights()])
 
 
 def _fold(norm: keras.layers.BatchNormalization, convolution: keras.layers.Layer) -> None:

@@ -50,9 +50,9 @@ class Recipe:
 
 
 _RECIPES = {
-    "mobilenet_v2": Recipe(),
+    "mobilenet_v2": Recipe(stages=(Stage(10, 128), Stage(8, 160), Stage(4, 224)), ema_momentum=0.998),
     "xception": Recipe(
-        stages=(Stage(8, 72), Stage(8, 96), Stage(4, 128)),
+        stages=(Stage(8, 72), Stage(6, 96), Stage(3, 128)),
         input_size=128,
         learning_rate=1e-3,
         ema_momentum=0.998,
