@@ -13,8 +13,12 @@ from diagnoses.models.registry import Standing
 from diagnoses.roles import Role
 from tests import pictures
 from tests.diagnoses.factory import make_model_version
+from workers.shipped import shipped_folders
 
-SHIPPED_MODEL = Path(__file__).parent.parent / "workers" / "models" / "mobilenet_v2"
+_MODELS = Path(__file__).parent.parent / "workers" / "models"
+SHIPPED_MODEL = _MODELS / "mobilenet_v2"
+"""The one that a new site reads with."""
+SHIPPED_MODELS = shipped_folders(_MODELS)
 PASSWORD = "correct horse battery"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import SHIPPED_MODEL
+from tests.conftest import SHIPPED_MODEL, SHIPPED_MODELS
 from workers.inference import selfcheck
 from workers.inference.architectures import ARCHITECTURES
 from workers.inference.card import CARD_NAME, GATE_NAME, OPENVINO_NAME, WEIGHTS_NAME, ModelError, check_files, read_card
@@ -29,45 +29,50 @@ def _rewrite(folder: Path, **facts: Any) -> None:
     path.write_text(json.dumps({name: value for name, value in card.items() if value is not None}))
 
 
-# The shipped card
+# The shipped cards
 
 
-def test_the_shipped_cards_hashes_are_those_of_its_files() -> None:
-    card = read_card(SHIPPED_MODEL)
+@pytest.fixture(params=SHIPPED_MODELS, ids=lambda folder: folder.name)
+def shipped(request: pytest.FixtureRequest) -> Path:
+    return Path(request.param)
+
+
+def test_a_shipped_cards_hashes_are_those_of_its_files(shipped: Path) -> None:
+    card = read_card(shipped)
     assert set(card.files) == {WEIGHTS_NAME, OPENVINO_NAME, "reader.bin", GATE_NAME}
     for name, expected in card.files.items():
-        assert hashlib.sha256((SHIPPED_MODEL / name).read_bytes()).hexdigest() == expected
+        assert hashlib.sha256((shipped / name).read_bytes()).hexdigest() == expected
     assert card.weights_sha256 == card.files[WEIGHTS_NAME]
-    check_files(SHIPPED_MODEL, card)
+    check_files(shipped, card)
 
 
-def test_the_shipped_card_speaks_of_this_version_of_the_product() -> None:
-    card = read_card(SHIPPED_MODEL)
-    assert card.name == SHIPPED_MODEL.name
+def test_a_shipped_card_speaks_of_this_version_of_the_product(shipped: Path) -> None:
+    card = read_card(shipped)
+    assert card.name == shipped.name
     assert card.preprocessing_version == PREPROCESSING_VERSION
     assert card.architecture in ARCHITECTURES
     assert card.classes == list(CLASSES)
 
 
 @pytest.mark.parametrize("part", ["validation", "holdout"])
-def test_the_shipped_figures_carry_intervals_around_them(part: str) -> None:
-    figures = read_card(SHIPPED_MODEL).figures[part]
+def test_shipped_figures_carry_intervals_around_them(shipped: Path, part: str) -> None:
+    figures = read_card(shipped).figures[part]
     assert {"accuracy", "auc", "sensitivity", "specificity", "ece", "specificity_at_98_sensitivity"} <= set(figures)
     for figure in figures.values():
         assert 0 <= figure["low"] <= figure["value"] <= figure["high"] <= 1
         assert figure["low"] < figure["high"]
 
 
-def test_the_shipped_figures_say_how_steady_the_answers_are_and_what_the_gate_refuses() -> None:
-    figures = read_card(SHIPPED_MODEL).figures
+def test_shipped_figures_say_how_steady_the_answers_are_and_what_the_gate_refuses(shipped: Path) -> None:
+    figures = read_card(shipped).figures
     assert {"flipped", "flipped_jpeg_50", "flipped_smaller_by_20", "flipped_larger_by_20"} <= set(figures["stability"])
     assert figures["gate"]["radiographs_refused"]["value"] < 0.02
     assert figures["gate"]["others_kept_from_fitting_refused"]["value"] > 0.9
     assert set(figures["heatmap"]) >= {"deletion_gain", "insertion_gain", "similarity_when_randomised"}
 
 
-def test_the_shipped_card_says_what_the_model_is_for_and_what_it_was_trained_on() -> None:
-    card = read_card(SHIPPED_MODEL)
+def test_a_shipped_card_says_what_the_model_is_for_and_what_it_was_trained_on(shipped: Path) -> None:
+    card = read_card(shipped)
     assert "Not a diagnosis" in card.intended_use
     assert card.limits
     split = card.training["split"]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from diagnoses.imaging.decode import decode
 from tests import pictures
-from tests.conftest import SHIPPED_MODEL
+from tests.conftest import SHIPPED_MODEL, SHIPPED_MODELS
 from workers.inference import engines
 from workers.inference.card import WEIGHTS_NAME, ModelError, read_card
 from workers.inference.engines import Engine, RawReadings, choose_engine, load_engine
@@ -20,8 +20,8 @@ _ENGINES = ["openvino", "tensorflow"]
 
 
 @cache
-def _engine(name: str) -> Engine:
-    return load_engine(SHIPPED_MODEL, read_card(SHIPPED_MODEL), name)
+def _engine(name: str, folder: Path = SHIPPED_MODEL) -> Engine:
+    return load_engine(folder, read_card(folder), name)
 
 
 @cache
@@ -45,17 +45,22 @@ def _assert_same(one: RawReadings, other: RawReadings, tolerance: float) -> None
     np.testing.assert_allclose(one.features, other.features, atol=10 * tolerance)
 
 
-def test_the_engines_agree_on_scores_and_attention() -> None:
-    answers = _answers("tensorflow")
+@pytest.mark.parametrize("folder", SHIPPED_MODELS, ids=lambda folder: folder.name)
+def test_the_engines_agree_on_scores_and_attention(folder: Path) -> None:
+    size = read_card(folder).input_size
+    batch = np.stack([preprocess(picture, size) for picture in _batch()])
+    answers = _engine("tensorflow", folder).read(batch)
     assert np.ptp(answers.scores) > 1  # the pictures differ, so agreement means something
     assert answers.attention.max() > 0.05
-    _assert_same(_answers("openvino"), answers, 1e-3)
+    _assert_same(_engine("openvino", folder).read(batch), answers, 1e-3)
 
 
-def test_the_engines_agree_on_a_real_radiograph() -> None:
-    folder = Path(pytest.importorskip("data_store").__file__).parent
-    picture = preprocess(decode(next(folder.rglob("RG1_UNCR.dcm")).read_bytes()).pixels, 224)[None]
-    _assert_same(_engine("openvino").read(picture), _engine("tensorflow").read(picture), 1e-3)
+@pytest.mark.parametrize("folder", SHIPPED_MODELS, ids=lambda folder: folder.name)
+def test_the_engines_agree_on_a_real_radiograph(folder: Path) -> None:
+    samples = Path(pytest.importorskip("data_store").__file__).parent
+    radiograph = decode(next(samples.rglob("RG1_UNCR.dcm")).read_bytes()).pixels
+    picture = preprocess(radiograph, read_card(folder).input_size)[None]
+    _assert_same(_engine("openvino", folder).read(picture), _engine("tensorflow", folder).read(picture), 1e-3)
 
 
 @pytest.mark.parametrize("name", _ENGINES)
