@@ -13,8 +13,8 @@ import numpy as np
 from workers.inference.preprocess import GreyImage
 
 _MARGIN = 0.1
-_JPEG_QUALITY = (40, 96)
-_COARSER = (0.5, 1.0)
+_JPEG_QUALITY = (50, 95)
+_COARSER = (0.6, 1.0)
 _BLUR_SIGMA = (0.3, 1.0)
 _NOISE_SIGMA = (1.0, 5.0)
 
@@ -35,7 +35,7 @@ class Freedom:
     """The chance of each thing that scanners and archives do beyond a coarser grid and one more JPEG."""
 
 
-FREE = Freedom((0.1, 1.0), (0.65, 1.54), 10.0, (0.7, 1.3), (-35.0, 35.0), (0.67, 1.5), wear=0.2)
+FREE = Freedom((0.08, 1.0), (0.75, 1.33), 10.0, (0.7, 1.3), (-35.0, 35.0), (0.75, 1.33), wear=0.0)
 """To learn a diagnosis from: part of a lung must be enough."""
 HARMLESS = Freedom((0.75, 1.0), (0.85, 1.18), 8.0, (0.75, 1.25), (-25.0, 25.0), (0.75, 1.33), wear=0.2)
 """Still a whole chest: what a gate must let through."""

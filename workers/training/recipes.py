@@ -50,7 +50,7 @@ class Recipe:
 
 
 _RECIPES = {
-    "mobilenet_v2": Recipe(stages=(Stage(10, 128), Stage(8, 160), Stage(4, 224)), ema_momentum=0.998),
+    "mobilenet_v2": Recipe(),
     "xception": Recipe(
         stages=(Stage(8, 72), Stage(6, 96), Stage(3, 128)),
         input_size=128,
