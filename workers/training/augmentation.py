@@ -13,8 +13,7 @@ import numpy as np
 from workers.inference.preprocess import GreyImage
 
 _MARGIN = 0.1
-_JPEG_QUALITY = (50, 95)
-_COARSER = (0.6, 1.0)
+_COARSER_CHANCE = 0.3
 _BLUR_SIGMA = (0.3, 1.0)
 _NOISE_SIGMA = (1.0, 5.0)
 
@@ -33,21 +32,44 @@ class Freedom:
     gamma: tuple[float, float]
     wear: float
     """The chance of each thing that scanners and archives do beyond a coarser grid and one more JPEG."""
+    coarser: tuple[float, float] = (0.6, 1.0)
+    """How much of the detail is left where the grid is made coarser, as a share of the edge."""
+    jpeg_quality: tuple[int, int] = (50, 95)
 
 
 FREE = Freedom((0.08, 1.0), (0.75, 1.33), 10.0, (0.7, 1.3), (-35.0, 35.0), (0.75, 1.33), wear=0.0)
 """To learn a diagnosis from: part of a lung must be enough."""
+WORN = Freedom(
+    (0.1, 1.0),
+    (0.65, 1.54),
+    10.0,
+    (0.7, 1.3),
+    (-35.0, 35.0),
+    (0.67, 1.5),
+    0.2,
+    coarser=(0.5, 1.0),
+    jpeg_quality=(40, 96),
+)
+"""To learn it from files that went through many hands: steadier, and a little less sure of pneumonia."""
 HARMLESS = Freedom((0.75, 1.0), (0.85, 1.18), 8.0, (0.75, 1.25), (-25.0, 25.0), (0.75, 1.33), wear=0.2)
 """Still a whole chest: what a gate must let through."""
 
 
 def augment(picture: GreyImage, size: int, rng: np.random.Generator, freedom: Freedom = FREE) -> GreyImage:
     """A random variant of a picture, shape (size, size), grey levels 0 to 255."""
+    return wear(cut(picture, size, rng, freedom), rng, freedom)
+
+
+def cut(picture: GreyImage, size: int, rng: np.random.Generator, freedom: Freedom) -> GreyImage:
+    """A random part of a picture, either way round, shape (size, size); its grey levels are as they were."""
     if rng.random() < freedom.wear:
         picture = _frame(picture, rng)
     picture = _crop(_rotate(picture, freedom, rng), size, freedom, rng)
-    if rng.random() < 0.5:
-        picture = np.ascontiguousarray(picture[:, ::-1])
+    return np.ascontiguousarray(picture[:, ::-1]) if rng.random() < 0.5 else picture
+
+
+def wear(picture: GreyImage, rng: np.random.Generator, freedom: Freedom) -> GreyImage:
+    """The same part after a random shift in tone, and what files go through."""
     return _degrade(_tone(picture, freedom, rng), freedom, rng)
 
 
@@ -88,19 +110,19 @@ def _tone(picture: GreyImage, freedom: Freedom, rng: np.random.Generator) -> Gre
 
 def _degrade(picture: GreyImage, freedom: Freedom, rng: np.random.Generator) -> GreyImage:
     """What scanners, archives and mail do to a file: coarser, softer, sharper, noisier, and always saved again."""
-    if rng.random() < 0.3:
-        picture = _coarsen(picture, rng)
+    if rng.random() < _COARSER_CHANCE:
+        picture = _coarsen(picture, freedom, rng)
     if rng.random() < freedom.wear:
         picture = _soften_or_sharpen(picture, rng)
     if rng.random() < freedom.wear:
         noise = rng.normal(0.0, rng.uniform(*_NOISE_SIGMA), picture.shape)
         picture = np.clip(picture + noise, 0, 255).astype(np.uint8)
-    return _save_again(picture, rng)
+    return _save_again(picture, freedom, rng)
 
 
-def _coarsen(picture: GreyImage, rng: np.random.Generator) -> GreyImage:
+def _coarsen(picture: GreyImage, freedom: Freedom, rng: np.random.Generator) -> GreyImage:
     height, width = picture.shape
-    scale = rng.uniform(*_COARSER)
+    scale = rng.uniform(*freedom.coarser)
     small = _resized(picture, max(1, round(width * scale)), max(1, round(height * scale)), cv2.INTER_AREA)
     return _resized(small, width, height, cv2.INTER_LINEAR)
 
@@ -113,8 +135,8 @@ def _soften_or_sharpen(picture: GreyImage, rng: np.random.Generator) -> GreyImag
     return np.asarray(cv2.addWeighted(picture, 1 + amount, soft, -amount, 0), np.uint8)
 
 
-def _save_again(picture: GreyImage, rng: np.random.Generator) -> GreyImage:
-    quality = int(rng.integers(_JPEG_QUALITY[0], _JPEG_QUALITY[1] + 1))
+def _save_again(picture: GreyImage, freedom: Freedom, rng: np.random.Generator) -> GreyImage:
+    quality = int(rng.integers(freedom.jpeg_quality[0], freedom.jpeg_quality[1] + 1))
     _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8)
 

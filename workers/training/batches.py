@@ -47,7 +47,7 @@ class BalancedBatches(keras.utils.PyDataset):  # type: ignore[misc]
         rng = np.random.default_rng((self._recipe.seed, self._epoch, place))
         targets = rng.choice(len(Target), self._recipe.batch_size, p=list(_TARGET_SHARES.values()))
         chosen = [int(rng.choice(self._members[Target(target)])) for target in targets]
-        pictures = np.stack([augment(self._pictures[index], self._size, rng) for index in chosen])
+        pictures = np.stack([augment(self._pictures[index], self._size, rng, self._recipe.freedom) for index in chosen])
         truth = np.eye(len(Target), dtype=np.float32)[targets]
         return pictures[..., None].astype(np.float32), self._softened(truth, pictures)
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+from workers.training.augmentation import FREE, WORN, Freedom
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -19,6 +21,8 @@ class Recipe:
     stages: tuple[Stage, ...] = (Stage(20, 224),)
     input_size: int = 224
     """Edge of the square input in pixels at which the finished network reads."""
+    freedom: Freedom = FREE
+    """How far the pictures that are learned from may go from the files."""
     batch_size: int = 32
     learning_rate: float = 3e-4
     weight_decay: float = 1e-4
@@ -54,6 +58,7 @@ _RECIPES = {
     "xception": Recipe(
         stages=(Stage(8, 72), Stage(6, 96), Stage(3, 128)),
         input_size=128,
+        freedom=WORN,
         learning_rate=1e-3,
         ema_momentum=0.998,
         dtype_policy="mixed_bfloat16",

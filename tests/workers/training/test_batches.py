@@ -9,9 +9,13 @@ from numpy.typing import NDArray
 
 from tests.workers.training.tiny import SIZE
 from workers.inference.engines import RawReadings
+from workers.training.augmentation import Freedom
 from workers.training.batches import BalancedBatches, steps_per_epoch, teacher_of
 from workers.training.dataset import Target
 from workers.training.recipes import Recipe, Stage
+
+
+_TARGETS = np.array([Target.NORMAL, *[Target.BACTERIAL] * 8, Target.VIRAL] * 9, np.int64)
 
 
 def _batches(epoch: int = 0, seed: int = 1, count: int = 90) -> BalancedBatches:
@@ -61,6 +65,18 @@ def test_pictures_keep_their_targets_and_come_as_the_network_takes_them() -> Non
     np.testing.assert_array_equal(np.digitize(levels, [50, 205]), targets.argmax(axis=1))
 
 
+def _shades(batches: BalancedBatches) -> set[int]:
+    return set(batches[0][0].mean(axis=(1, 2, 3)).round().astype(int))
+
+
+def test_pictures_go_as_far_from_their_files_as_the_recipe_lets_them() -> None:
+    none = Freedom((1, 1), (1, 1), 0.0, (1, 1), (0, 0), (1, 1), wear=0.0, coarser=(1, 1), jpeg_quality=(100, 100))
+    free = _batches()
+    bound = BalancedBatches(free._pictures, _TARGETS, replace(free._recipe, freedom=none), 0)
+    assert len(_shades(bound)) == 3  # the files are black, grey or white
+    assert len(_shades(free)) > 6
+
+
 def test_an_epoch_shows_about_as_many_pictures_as_there_are() -> None:
     assert [steps_per_epoch(count, 32) for count in (1, 32, 33, 4088)] == [1, 1, 2, 128]
     assert len(_batches()) == 6
@@ -81,8 +97,7 @@ def test_a_teacher_softens_the_targets_by_its_share() -> None:
         return np.full(len(pictures), 0.8)
 
     hard = _batches()
-    targets = np.array([Target.NORMAL, *[Target.BACTERIAL] * 8, Target.VIRAL] * 9, np.int64)
-    soft = BalancedBatches(hard._pictures, targets, replace(hard._recipe, teacher_share=0.5), 0, teacher)
+    soft = BalancedBatches(hard._pictures, _TARGETS, replace(hard._recipe, teacher_share=0.5), 0, teacher)
     _, plain = hard[0]
     _, taught = soft[0]
     expected = {0: [0.6, 0.2, 0.2], 1: [0.1, 0.9, 0.0], 2: [0.1, 0.0, 0.9]}
