@@ -14,7 +14,6 @@ from workers.training.batches import BalancedBatches, steps_per_epoch, teacher_o
 from workers.training.dataset import Target
 from workers.training.recipes import Recipe, Stage
 
-
 _TARGETS = np.array([Target.NORMAL, *[Target.BACTERIAL] * 8, Target.VIRAL] * 9, np.int64)
 
 
