@@ -24,7 +24,7 @@ from workers.training.calibration import Scored, calibrate
 from workers.training.dataset import Case, Part, check_parts, find_cases, load, split
 from workers.training.evaluation import evaluate
 from workers.training.findings import Findings, card_figures
-from workers.training.fit import fit
+from workers.training.fit import NOTHING, Start, fit
 from workers.training.folding import fold_and_round
 from workers.training.gate_data import collected_examples, made_examples, phantom_examples, radiograph_examples
 from workers.training.gate_fit import FeaturesOf, GateExamples, choose_limits, fit_gate, join
@@ -63,7 +63,7 @@ class Sources:
     """Folder with NORMAL/ and PNEUMONIA/."""
     negatives: Path | None = None
     """Folder of pictures that are no chest radiographs, a subfolder per kind."""
-    backbone_weights: Path | None = None
+    start: Start = NOTHING
     teacher: Path | None = None
     """A model's folder, whose answers the network learns beside the labels."""
 
@@ -86,12 +86,13 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     parts = split(find_cases(sources.data), recipe.split_seed)
     check_parts(parts)
+    training = _training_facts(parts, recipe, sources)
     classifier = fit(
         parts[Part.TRAIN],
         architecture,
         recipe,
         out,
-        backbone_weights=sources.backbone_weights,
+        start=sources.start,
         teacher=_load_teacher(sources.teacher),
         resume=resume,
     )
@@ -108,7 +109,7 @@ def train(
         "mirrored": mirrored,
         "classes": list(CLASSES),
         "preprocessing_version": PREPROCESSING_VERSION,
-        "training": _training_facts(parts, recipe, sources),
+        "training": training,
         "intended_use": _INTENDED_USE,
         "limits": _LIMITS,
     }
@@ -211,10 +212,17 @@ def _training_facts(parts: dict[Part, list[Case]], recipe: Recipe, sources: Sour
         },
         "chosen_on": "validation: threshold (best balanced accuracy), temperature (least log loss), bands, gate and "
         "heatmap limits",
-        "starting_weights": "ImageNet" if sources.backbone_weights else "none",
+        "starting_weights": _start_facts(sources.start),
         "teacher": str(read_card(sources.teacher).name) if sources.teacher else "none",
         "recipe": asdict(recipe),
     }
+
+
+def _start_facts(start: Start) -> str:
+    if start.run is not None:
+        card = read_card(start.run)
+        return f"those of {card.name} {card.version}, which started from {card.training['starting_weights']}"
+    return "ImageNet" if start.backbone_weights else "none"
 
 
 def _count(cases: Sequence[Case]) -> dict[str, int]:

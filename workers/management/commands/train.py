@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from workers.inference.architectures import ARCHITECTURES
 from workers.inference.card import ModelError
 from workers.training.dataset import DatasetError
+from workers.training.fit import Start
 from workers.training.recipes import Recipe, Stage, recipe_for
 from workers.training.run import Sources, train
 
@@ -33,6 +34,7 @@ class Command(BaseCommand):
         parser.add_argument("--out", type=Path, required=True, help="where checkpoint, weights and card go")
         parser.add_argument("--negatives", type=Path, help="pictures that are no chest radiographs, a folder per kind")
         parser.add_argument("--backbone-weights", type=Path, help="starting weights; at random without")
+        parser.add_argument("--start", type=Path, help="the folder of a run to its end, from whose weights to go on")
         parser.add_argument(
             "--teacher", type=Path, help="a model's folder, whose answers are learned beside the labels"
         )
@@ -50,7 +52,12 @@ class Command(BaseCommand):
         wanted = {name: options[name] for name in ("stages", "input_size") if options[name]}
         try:
             card = train(
-                sources=Sources(options["data"], options["negatives"], options["backbone_weights"], options["teacher"]),
+                sources=Sources(
+                    options["data"],
+                    options["negatives"],
+                    Start(options["backbone_weights"], options["start"]),
+                    options["teacher"],
+                ),
                 architecture=ARCHITECTURES[options["architecture"]],
                 recipe=replace(recipe, **wanted),
                 out=options["out"],
