@@ -35,6 +35,9 @@ class Recipe:
     dtype_policy: str = "float32"
     teacher_share: float = 0.0
     """How much of each target is a teacher's answer instead of the label (Hinton et al., 2015, arXiv:1503.02531)."""
+    teacher_sees_wear: bool = False
+    """Whether it looks at the worn picture that the pupil looks at, or at the same part as it was: then the pupil
+    learns that wear means nothing."""
     seed: int = 1
     split_seed: int = 1
     """Which patients are learned from, validate, and are held out: apart from `seed`, so that seeds can be compared."""
@@ -63,6 +66,7 @@ _RECIPES = {
         ema_momentum=0.998,
         dtype_policy="mixed_bfloat16",
         teacher_share=0.6,
+        teacher_sees_wear=True,
     ),
 }
 

@@ -19,7 +19,7 @@ from workers.inference.preprocess import PREPROCESSING_VERSION
 from workers.inference.reader import Reader
 from workers.inference.stability import variants
 from workers.training.attention_checks import check_attention, heated, sure_normals
-from workers.training.batches import Teacher, teacher_of
+from workers.training.batches import Teacher, mean_of, teacher_of
 from workers.training.calibration import Scored, calibrate
 from workers.training.dataset import Case, Part, check_parts, find_cases, load, split
 from workers.training.evaluation import evaluate
@@ -64,8 +64,8 @@ class Sources:
     negatives: Path | None = None
     """Folder of pictures that are no chest radiographs, a subfolder per kind."""
     start: Start = NOTHING
-    teacher: Path | None = None
-    """A model's folder, whose answers the network learns beside the labels."""
+    teachers: tuple[Path, ...] = ()
+    """Folders of models, whose mean answer the network learns beside the labels."""
 
 
 def train(
@@ -93,7 +93,7 @@ def train(
         recipe,
         out,
         start=sources.start,
-        teacher=_load_teacher(sources.teacher),
+        teacher=_load_teachers(sources.teachers),
         resume=resume,
     )
     fold_and_round(classifier)
@@ -117,9 +117,11 @@ def train(
     return write_card(out, figures=_measure(out, parts, sources.negatives), **facts)
 
 
-def _load_teacher(folder: Path | None) -> Teacher | None:
-    if folder is None:
-        return None
+def _load_teachers(folders: Sequence[Path]) -> Teacher | None:
+    return mean_of([_load_teacher(folder) for folder in folders]) if folders else None
+
+
+def _load_teacher(folder: Path) -> Teacher:
     card = read_card(folder)
     check_files(folder, card)
     return teacher_of(OpenVinoEngine(folder), card.input_size, card.temperature)
@@ -213,7 +215,7 @@ def _training_facts(parts: dict[Part, list[Case]], recipe: Recipe, sources: Sour
         "chosen_on": "validation: threshold (best balanced accuracy), temperature (least log loss), bands, gate and "
         "heatmap limits",
         "starting_weights": _start_facts(sources.start),
-        "teacher": str(read_card(sources.teacher).name) if sources.teacher else "none",
+        "teachers": [f"{card.name} {card.version}" for card in map(read_card, sources.teachers)],
         "recipe": asdict(recipe),
     }
 

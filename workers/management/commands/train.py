@@ -36,7 +36,7 @@ class Command(BaseCommand):
         parser.add_argument("--backbone-weights", type=Path, help="starting weights; at random without")
         parser.add_argument("--start", type=Path, help="the folder of a run to its end, from whose weights to go on")
         parser.add_argument(
-            "--teacher", type=Path, help="a model's folder, whose answers are learned beside the labels"
+            "--teacher", type=Path, nargs="+", default=[], help="models' folders: answers to learn beside the labels"
         )
         parser.add_argument("--model-version", default="1.0.0", help="the version on the card")
         parser.add_argument(
@@ -56,7 +56,7 @@ class Command(BaseCommand):
                     options["data"],
                     options["negatives"],
                     Start(options["backbone_weights"], options["start"]),
-                    options["teacher"],
+                    tuple(options["teacher"]),
                 ),
                 architecture=ARCHITECTURES[options["architecture"]],
                 recipe=replace(recipe, **wanted),
