@@ -46,7 +46,7 @@ def fit_gate(examples: GateExamples) -> GateWeights:
     mean = examples.features[accepted].mean(axis=0)
     scale = examples.features[accepted].std(axis=0) + 1e-3
     standard = np.clip((examples.features - mean) / scale, -20, 20)
-    regression = LogisticRegression(C=_INVERSE_PENALTY, class_weight="balanced", max_iter=300)
+    regression = LogisticRegression(C=_INVERSE_PENALTY, class_weight="balanced", max_iter=1000)
     regression.fit(standard, examples.targets)
     axes, centres = _whitening(standard[accepted], examples.kinds[accepted])
     return GateWeights(
