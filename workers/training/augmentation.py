@@ -5,7 +5,7 @@ JPEG quality, which a network learns gladly when it may.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -51,6 +51,8 @@ WORN = Freedom(
     jpeg_quality=(40, 96),
 )
 """To learn it from files that went through many hands: steadier, and a little less sure of pneumonia."""
+SAVED_AGAIN = replace(FREE, coarser=(0.5, 1.0), jpeg_quality=(30, 95))
+"""To learn that saving and rescaling mean nothing, from a teacher who sees the picture before them."""
 HARMLESS = Freedom((0.75, 1.0), (0.85, 1.18), 8.0, (0.75, 1.25), (-25.0, 25.0), (0.75, 1.33), wear=0.2)
 """Still a whole chest: what a gate must let through."""
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from workers.training.augmentation import FREE, WORN, Freedom
+from workers.training.augmentation import FREE, SAVED_AGAIN, WORN, Freedom
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,22 @@ _RECIPES = {
 }
 
 
-def recipe_for(architecture: str, seed: int = Recipe.seed) -> Recipe:
-    """The recipe that an architecture ships with, or the plain one for one that has none."""
-    return replace(_RECIPES.get(architecture, Recipe()), seed=seed)
+def recipe_for(architecture: str, seed: int = Recipe.seed, *, goes_on: bool = False) -> Recipe:
+    """The recipe that an architecture ships with, or the plain one for one that has none.
+
+    A run that `goes_on` from another one's weights is taught by its teachers that wear means nothing: gently, and
+    hardly by the labels, which it knows.
+    """
+    recipe = replace(_RECIPES.get(architecture, Recipe()), seed=seed)
+    if not goes_on:
+        return recipe
+    return replace(
+        recipe,
+        stages=(Stage(4, recipe.input_size),),
+        freedom=SAVED_AGAIN,
+        learning_rate=1e-4,
+        label_smoothing=0.0,
+        ema_momentum=0.99,
+        teacher_share=0.8,
+        teacher_sees_wear=False,
+    )

@@ -14,7 +14,7 @@ from workers.inference.card import Card, check_files, read_card
 from workers.inference.engines import Engine
 from workers.inference.engines.openvino import OpenVinoEngine
 from workers.inference.gate import save_gate
-from workers.inference.network import CLASSES, build_reader
+from workers.inference.network import CLASSES, build_reader, shift_scores
 from workers.inference.preprocess import PREPROCESSING_VERSION
 from workers.inference.reader import Reader
 from workers.inference.stability import variants
@@ -28,6 +28,7 @@ from workers.training.fit import NOTHING, Start, fit
 from workers.training.folding import fold_and_round
 from workers.training.gate_data import collected_examples, made_examples, phantom_examples, radiograph_examples
 from workers.training.gate_fit import FeaturesOf, GateExamples, choose_limits, fit_gate, join
+from workers.training.metrics import fit_shift
 from workers.training.negatives_check import check_negatives
 from workers.training.package import export, write_card
 from workers.training.randomised import check_randomisation
@@ -97,9 +98,15 @@ def train(
         resume=resume,
     )
     fold_and_round(classifier)
-    reader = build_reader(classifier, architecture.gate_layer, recipe.input_size, mirrored=mirrored)
-    export(classifier, reader, out)
-    engine = OpenVinoEngine(out)
+
+    def packaged() -> Engine:
+        reader = build_reader(classifier, architecture.gate_layer, recipe.input_size, mirrored=mirrored)
+        export(classifier, reader, out)
+        return OpenVinoEngine(out)
+
+    shift = _shift(packaged(), parts[Part.VALIDATION], recipe)
+    shift_scores(classifier, by=shift)
+    engine = packaged()
     facts = {
         **_choose(engine, parts, recipe, sources, out),
         "name": architecture.name,
@@ -109,7 +116,7 @@ def train(
         "mirrored": mirrored,
         "classes": list(CLASSES),
         "preprocessing_version": PREPROCESSING_VERSION,
-        "training": training,
+        "training": training | {"score_shift": shift},
         "intended_use": _INTENDED_USE,
         "limits": _LIMITS,
     }
@@ -125,6 +132,12 @@ def _load_teacher(folder: Path) -> Teacher:
     card = read_card(folder)
     check_files(folder, card)
     return teacher_of(OpenVinoEngine(folder), card.input_size, card.temperature)
+
+
+def _shift(engine: Engine, cases: Sequence[Case], recipe: Recipe) -> float:
+    pictures = load(cases, recipe.input_size)
+    scores = [engine.read(pictures[start : start + _CHUNK]).scores for start in range(0, len(pictures), _CHUNK)]
+    return fit_shift(_labels(cases), np.concatenate(scores).astype(np.float64))
 
 
 def _choose(
@@ -212,8 +225,8 @@ def _training_facts(parts: dict[Part, list[Case]], recipe: Recipe, sources: Sour
             "seed": recipe.split_seed,
             **{p.value: _count(parts[p]) for p in Part},
         },
-        "chosen_on": "validation: threshold (best balanced accuracy), temperature (least log loss), bands, gate and "
-        "heatmap limits",
+        "chosen_on": "validation: shift and temperature of the score (least log loss), threshold (best balanced "
+        "accuracy), bands, gate and heatmap limits",
         "starting_weights": _start_facts(sources.start),
         "teachers": [f"{card.name} {card.version}" for card in map(read_card, sources.teachers)],
         "recipe": asdict(recipe),

@@ -14,7 +14,7 @@ from tests import pictures
 from tests.conftest import SHIPPED_MODEL
 from workers.inference.architectures import ARCHITECTURES
 from workers.inference.card import WEIGHTS_NAME, ModelError
-from workers.inference.network import build_classifier, build_reader, load_weights, save_weights, score_of
+from workers.inference.network import build_classifier, build_reader, load_weights, save_weights, score_of, shift_scores
 from workers.inference.preprocess import preprocess
 
 
@@ -69,6 +69,17 @@ def test_the_attention_is_grad_cam_of_the_score() -> None:
 def test_the_attention_is_not_that_of_the_probability_which_fades_where_the_model_is_sure() -> None:
     of_probability = _grad_cam(tf.sigmoid)
     assert np.abs(_answers()["attention"] - of_probability).max() > 0.05
+
+
+def test_scores_that_are_shifted_leave_attention_and_features_alone() -> None:
+    shifted = build_classifier(ARCHITECTURES["mobilenet_v2"])
+    shifted.set_weights(_classifier().get_weights())
+    shift_scores(shifted, by=1.5)
+    reader = build_reader(shifted, ARCHITECTURES["mobilenet_v2"].gate_layer, 224, mirrored=False)
+    answers = reader.predict(_batch(), verbose=0)
+    np.testing.assert_allclose(answers["score"], _answers()["score"] + 1.5, atol=1e-4)
+    for name in ("attention", "features"):
+        np.testing.assert_allclose(answers[name], _answers()[name], atol=1e-5)
 
 
 def test_the_score_is_that_of_the_network_that_was_trained() -> None:

@@ -22,6 +22,7 @@ from workers.training.metrics import (
     choose_band,
     choose_threshold,
     expected_calibration_error,
+    fit_shift,
     fit_temperature,
     inside,
     sensitivity,
@@ -116,6 +117,17 @@ def test_the_temperature_lowers_the_calibration_error_of_a_model_that_is_too_sur
     before = expected_calibration_error(labels, to_probabilities(too_sure, 1.0))
     after = expected_calibration_error(labels, to_probabilities(too_sure, temperature))
     assert after < before / 3
+
+
+@pytest.mark.parametrize("shift", [-4.0, 0.0, 2.5])
+def test_a_known_shift_is_found_again_whatever_the_temperature(shift: float) -> None:
+    labels, scores = _sample(30_000)
+    assert fit_shift(labels, (scores - shift) * 3) == pytest.approx(shift * 3, abs=0.3)
+
+
+def test_scores_that_tell_all_pictures_apart_are_shifted_to_between_them() -> None:
+    labels = np.array([False, False, True, True])
+    assert -4 < fit_shift(labels, np.array([1.0, 2.0, 4.0, 5.0])) < -2
 
 
 def test_probabilities_of_huge_scores_neither_overflow_nor_leave_their_range() -> None:

@@ -48,7 +48,7 @@ class Command(BaseCommand):
         parser.add_argument("--resume", action="store_true", help="go on from the last whole epoch in --out")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        recipe = recipe_for(options["architecture"], options["seed"])
+        recipe = recipe_for(options["architecture"], options["seed"], goes_on=options["start"] is not None)
         wanted = {name: options[name] for name in ("stages", "input_size") if options[name]}
         try:
             card = train(
