@@ -110,7 +110,7 @@ def fit_shift(labels: Labels, scores: Scores) -> float:
 def choose_threshold(labels: Labels, probabilities: Scores) -> float:
     """The probability with the best balanced accuracy; in the middle of the gap where several are equal."""
     edges = np.unique(probabilities)
-    candidates = np.concatenate([(edges[1:] + edges[:-1]) / 2, [0.5]])
+    candidates = (edges[1:] + edges[:-1]) / 2 if len(edges) > 1 else np.array([0.5])
     balanced = [
         sensitivity(labels, probabilities, float(c)) + specificity(labels, probabilities, float(c)) for c in candidates
     ]
