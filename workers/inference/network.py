@@ -29,10 +29,17 @@ _GRID = 4
 def build_classifier(
     architecture: Architecture, backbone_weights: Path | None = None, dropout: float = 0.3
 ) -> keras.Model:
-    """The network to train: grey levels (n, size, size, 1) in 0..255, of any size, to class logits (n, 3)."""
+    """The network to train: grey levels (n, size, size, 1) in 0..255, of any size, to class logits (n, 3).
+
+    With starting weights BatchNormalization is frozen (inference mode): they hold folded statistics, and batches
+    are small. Without, it learns.
+    """
     pixels = keras.Input((None, None, 1), name="pixels")
     backbone = architecture.build_backbone(backbone_weights)
     backbone.name = BACKBONE
+    for layer in backbone.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = backbone_weights is None
     pooled = keras.layers.GlobalAveragePooling2D()(_features(pixels, backbone))
     pooled = keras.layers.Dropout(dropout, name=DROPOUT)(pooled)
     logits = keras.layers.Dense(len(CLASSES), name=_HEAD, dtype="float32")(pooled)

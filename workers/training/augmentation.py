@@ -5,7 +5,7 @@ JPEG quality, which a network learns gladly when it may.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -51,27 +51,17 @@ WORN = Freedom(
     jpeg_quality=(40, 96),
 )
 """To learn it from files that went through many hands: steadier, and a little less sure of pneumonia."""
-SAVED_AGAIN = replace(FREE, coarser=(0.5, 1.0), jpeg_quality=(30, 95))
-"""To learn that saving and rescaling mean nothing, from a teacher who sees the picture before them."""
 HARMLESS = Freedom((0.75, 1.0), (0.85, 1.18), 8.0, (0.75, 1.25), (-25.0, 25.0), (0.75, 1.33), wear=0.2)
 """Still a whole chest: what a gate must let through."""
 
 
 def augment(picture: GreyImage, size: int, rng: np.random.Generator, freedom: Freedom = FREE) -> GreyImage:
     """A random variant of a picture, shape (size, size), grey levels 0 to 255."""
-    return wear(cut(picture, size, rng, freedom), rng, freedom)
-
-
-def cut(picture: GreyImage, size: int, rng: np.random.Generator, freedom: Freedom) -> GreyImage:
-    """A random part of a picture, either way round, shape (size, size); its grey levels are as they were."""
     if rng.random() < freedom.wear:
         picture = _frame(picture, rng)
     picture = _crop(_rotate(picture, freedom, rng), size, freedom, rng)
-    return np.ascontiguousarray(picture[:, ::-1]) if rng.random() < 0.5 else picture
-
-
-def wear(picture: GreyImage, rng: np.random.Generator, freedom: Freedom) -> GreyImage:
-    """The same part after a random shift in tone, and what files go through."""
+    if rng.random() < 0.5:
+        picture = np.ascontiguousarray(picture[:, ::-1])
     return _degrade(_tone(picture, freedom, rng), freedom, rng)
 
 

@@ -1,7 +1,7 @@
 """What a network is shown: balanced batches of augmented pictures, the same ones again for the same seed."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from threading import Lock
 
 import keras
@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.inference.engines import Engine
-from workers.inference.preprocess import GreyImage, preprocess
-from workers.training.augmentation import cut, wear
+from workers.inference.preprocess import preprocess
+from workers.training.augmentation import augment
 from workers.training.dataset import Target
 from workers.training.metrics import to_probabilities
 from workers.training.recipes import Recipe
@@ -47,16 +47,9 @@ class BalancedBatches(keras.utils.PyDataset):  # type: ignore[misc]
         rng = np.random.default_rng((self._recipe.seed, self._epoch, place))
         targets = rng.choice(len(Target), self._recipe.batch_size, p=list(_TARGET_SHARES.values()))
         chosen = [int(rng.choice(self._members[Target(target)])) for target in targets]
-        variants = [self._variant(index, rng) for index in chosen]
-        clean, worn = (np.stack(pictures) for pictures in zip(*variants, strict=True))
+        pictures = np.stack([augment(self._pictures[index], self._size, rng, self._recipe.freedom) for index in chosen])
         truth = np.eye(len(Target), dtype=np.float32)[targets]
-        softened = self._softened(truth, worn if self._recipe.teacher_sees_wear else clean)
-        return worn[..., None].astype(np.float32), softened
-
-    def _variant(self, index: int, rng: np.random.Generator) -> tuple[GreyImage, GreyImage]:
-        """A part of a picture as it is, and worn."""
-        part = cut(self._pictures[index], self._size, rng, self._recipe.freedom)
-        return part, wear(part, rng, self._recipe.freedom)
+        return pictures[..., None].astype(np.float32), self._softened(truth, pictures)
 
     def _softened(self, truth: NDArray[np.float32], pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Part of each target as the teacher sees it, which tells pneumonia from none and leaves its kind as it is."""
@@ -75,7 +68,7 @@ def steps_per_epoch(pictures: int, batch_size: int) -> int:
 
 
 def teacher_of(engine: Engine, size: int, temperature: float) -> Teacher:
-    """A trained network as a teacher; it looks at the same part as the pupil, brought to its own size."""
+    """A trained network as a teacher; it looks at what the pupil looks at, brought to its own size."""
     one_at_a_time = Lock()  # batches are made in several threads, and an engine answers one of them at a time
 
     def answer(pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -83,14 +76,5 @@ def teacher_of(engine: Engine, size: int, temperature: float) -> Teacher:
         with one_at_a_time:
             scores = engine.read(enlarged).scores
         return to_probabilities(scores.astype(np.float64), temperature)
-
-    return answer
-
-
-def mean_of(teachers: Sequence[Teacher]) -> Teacher:
-    """Several teachers as one, who answers with the mean of their probabilities."""
-
-    def answer(pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
-        return np.asarray(np.mean([teacher(pictures) for teacher in teachers], axis=0), np.float64)
 
     return answer

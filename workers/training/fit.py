@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.inference.architectures import Architecture
-from workers.inference.network import BACKBONE, DROPOUT, build_classifier, load_weights, save_weights
+from workers.inference.network import BACKBONE, DROPOUT, build_classifier
 from workers.training.batches import BalancedBatches, Teacher, steps_per_epoch
 from workers.training.dataset import Case, DatasetError, Target, load
 from workers.training.recipes import Recipe
 
 CHECKPOINT_NAME = "checkpoint.keras"
-LEARNED_NAME = "learned.npz"
-"""What a whole run learned, before anything is folded: another run may start from it."""
 LOADED_SIZE = 224
 """Pixels. Training pictures are held at this size; crops are cut from it."""
 
@@ -40,24 +37,6 @@ class AveragingAdamW(keras.optimizers.AdamW):  # type: ignore[misc]
         super().finalize_variable_values(variables)
 
 
-@dataclass(frozen=True)
-class Start:
-    """What a run starts from; with neither, from chance."""
-
-    backbone_weights: Path | None = None
-    """Of the convolutional part alone."""
-    run: Path | None = None
-    """The folder of a run to its end, of the same architecture."""
-
-    @property
-    def has_learned(self) -> bool:
-        """Whether the convolutional part knows anything."""
-        return self.backbone_weights is not None or self.run is not None
-
-
-NOTHING = Start()
-
-
 class _Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
     """Keeps the network and its optimizer after each epoch, whole or not at all."""
 
@@ -77,15 +56,14 @@ def fit(
     recipe: Recipe,
     out: Path,
     *,
-    start: Start = NOTHING,
+    backbone_weights: Path | None = None,
     teacher: Teacher | None = None,
     resume: bool = False,
 ) -> keras.Model:
     """Train on `cases` and give back the classifier. With `resume`, go on from the last whole epoch in `out`.
 
     A pneumonia whose kind is not known is left out: the network learns the two kinds apart. Raises DatasetError
-    where one of them is missing, or a picture cannot be read; FileNotFoundError or ModelError where there is nothing to
-    start from.
+    where one of them is missing, or a picture cannot be read.
     """
     keras.utils.set_random_seed(recipe.seed)
     known = [case for case in cases if case.subtype is not None]
@@ -97,7 +75,7 @@ def fit(
     if resume and checkpoint.exists():
         classifier = keras.models.load_model(checkpoint)
     else:
-        classifier = _new_classifier(architecture, recipe, start)
+        classifier = _new_classifier(architecture, recipe, backbone_weights)
         _compile(classifier, recipe, steps)
     for epoch in range(int(classifier.optimizer.iterations) // steps, recipe.epochs):
         # A checkpoint does not keep the state of the dice: so each epoch throws its own.
@@ -110,9 +88,7 @@ def fit(
             callbacks=[_Checkpoint(checkpoint)],
             verbose=_verbosity(),
         )
-    finished = _finished(classifier, architecture, recipe, pictures, targets)
-    save_weights(finished, out / LEARNED_NAME)
-    return finished
+    return _finished(classifier, architecture, recipe, pictures, targets)
 
 
 def _check_kinds(cases: Sequence[Case]) -> None:
@@ -130,25 +106,18 @@ def _verbosity() -> int:
     return 1 if sys.stdout.isatty() else 2
 
 
-def _new_classifier(architecture: Architecture, recipe: Recipe, start: Start) -> keras.Model:
+def _new_classifier(architecture: Architecture, recipe: Recipe, backbone_weights: Path | None) -> keras.Model:
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(recipe.dtype_policy)
     try:
-        classifier = build_classifier(architecture, start.backbone_weights)
+        classifier = build_classifier(architecture, backbone_weights)
     finally:
         keras.config.set_dtype_policy(before)
-    if start.run is not None:
-        load_weights(classifier, start.run / LEARNED_NAME)
-    _freeze(classifier.get_layer(BACKBONE).layers, recipe.frozen_until, statistics=start.has_learned)
+    layers = classifier.get_layer(BACKBONE).layers
+    names = [layer.name for layer in layers]
+    for layer in layers[: names.index(recipe.frozen_until) + 1] if recipe.frozen_until else []:
+        layer.trainable = False
     return classifier
-
-
-def _freeze(layers: Sequence[keras.layers.Layer], until: str, *, statistics: bool) -> None:
-    """Keep the first layers as they are, and BatchNormalization where it has learned: batches here are small."""
-    first = [layer.name for layer in layers].index(until) + 1 if until else 0
-    for place, layer in enumerate(layers):
-        if place < first or (statistics and isinstance(layer, keras.layers.BatchNormalization)):
-            layer.trainable = False
 
 
 def _compile(classifier: keras.Model, recipe: Recipe, steps: int) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from workers.training.augmentation import FREE, SAVED_AGAIN, WORN, Freedom
+from workers.training.augmentation import FREE, WORN, Freedom
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,6 @@ class Recipe:
     dtype_policy: str = "float32"
     teacher_share: float = 0.0
     """How much of each target is a teacher's answer instead of the label (Hinton et al., 2015, arXiv:1503.02531)."""
-    teacher_sees_wear: bool = False
-    """Whether it looks at the worn picture that the pupil looks at, or at the same part as it was: then the pupil
-    learns that wear means nothing."""
     seed: int = 1
     split_seed: int = 1
     """Which patients are learned from, validate, and are held out: apart from `seed`, so that seeds can be compared."""
@@ -66,27 +63,10 @@ _RECIPES = {
         ema_momentum=0.998,
         dtype_policy="mixed_bfloat16",
         teacher_share=0.6,
-        teacher_sees_wear=True,
     ),
 }
 
 
-def recipe_for(architecture: str, seed: int = Recipe.seed, *, goes_on: bool = False) -> Recipe:
-    """The recipe that an architecture ships with, or the plain one for one that has none.
-
-    A run that `goes_on` from another one's weights is taught by its teachers that wear means nothing: gently, and
-    hardly by the labels, which it knows.
-    """
-    recipe = replace(_RECIPES.get(architecture, Recipe()), seed=seed)
-    if not goes_on:
-        return recipe
-    return replace(
-        recipe,
-        stages=(Stage(4, recipe.input_size),),
-        freedom=SAVED_AGAIN,
-        learning_rate=1e-4,
-        label_smoothing=0.0,
-        ema_momentum=0.99,
-        teacher_share=0.8,
-        teacher_sees_wear=False,
-    )
+def recipe_for(architecture: str, seed: int = Recipe.seed) -> Recipe:
+    """The recipe that an architecture ships with, or the plain one for one that has none."""
+    return replace(_RECIPES.get(architecture, Recipe()), seed=seed)

@@ -19,12 +19,12 @@ from workers.inference.preprocess import PREPROCESSING_VERSION
 from workers.inference.reader import Reader
 from workers.inference.stability import variants
 from workers.training.attention_checks import check_attention, heated, sure_normals
-from workers.training.batches import Teacher, mean_of, teacher_of
+from workers.training.batches import Teacher, teacher_of
 from workers.training.calibration import Scored, calibrate
 from workers.training.dataset import Case, Part, check_parts, find_cases, load, split
 from workers.training.evaluation import evaluate
 from workers.training.findings import Findings, card_figures
-from workers.training.fit import NOTHING, Start, fit
+from workers.training.fit import fit
 from workers.training.folding import fold_and_round
 from workers.training.gate_data import collected_examples, made_examples, phantom_examples, radiograph_examples
 from workers.training.gate_fit import FeaturesOf, GateExamples, choose_limits, fit_gate, join
@@ -64,9 +64,9 @@ class Sources:
     """Folder with NORMAL/ and PNEUMONIA/."""
     negatives: Path | None = None
     """Folder of pictures that are no chest radiographs, a subfolder per kind."""
-    start: Start = NOTHING
-    teachers: tuple[Path, ...] = ()
-    """Folders of models, whose mean answer the network learns beside the labels."""
+    backbone_weights: Path | None = None
+    teacher: Path | None = None
+    """A model's folder, whose answers the network learns beside the labels."""
 
 
 def train(
@@ -87,14 +87,13 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     parts = split(find_cases(sources.data), recipe.split_seed)
     check_parts(parts)
-    training = _training_facts(parts, recipe, sources)
     classifier = fit(
         parts[Part.TRAIN],
         architecture,
         recipe,
         out,
-        start=sources.start,
-        teacher=_load_teachers(sources.teachers),
+        backbone_weights=sources.backbone_weights,
+        teacher=_load_teacher(sources.teacher),
         resume=resume,
     )
     fold_and_round(classifier)
@@ -116,7 +115,7 @@ def train(
         "mirrored": mirrored,
         "classes": list(CLASSES),
         "preprocessing_version": PREPROCESSING_VERSION,
-        "training": training | {"score_shift": shift},
+        "training": _training_facts(parts, recipe, sources) | {"score_shift": shift},
         "intended_use": _INTENDED_USE,
         "limits": _LIMITS,
     }
@@ -124,11 +123,9 @@ def train(
     return write_card(out, figures=_measure(out, parts, sources.negatives), **facts)
 
 
-def _load_teachers(folders: Sequence[Path]) -> Teacher | None:
-    return mean_of([_load_teacher(folder) for folder in folders]) if folders else None
-
-
-def _load_teacher(folder: Path) -> Teacher:
+def _load_teacher(folder: Path | None) -> Teacher | None:
+    if folder is None:
+        return None
     card = read_card(folder)
     check_files(folder, card)
     return teacher_of(OpenVinoEngine(folder), card.input_size, card.temperature)
@@ -227,17 +224,15 @@ def _training_facts(parts: dict[Part, list[Case]], recipe: Recipe, sources: Sour
         },
         "chosen_on": "validation: shift and temperature of the score (least log loss), threshold (best balanced "
         "accuracy), bands, gate and heatmap limits",
-        "starting_weights": _start_facts(sources.start),
-        "teachers": [f"{card.name} {card.version}" for card in map(read_card, sources.teachers)],
+        "starting_weights": "ImageNet" if sources.backbone_weights else "none",
+        "teacher": _name_of(sources.teacher) if sources.teacher else "none",
         "recipe": asdict(recipe),
     }
 
 
-def _start_facts(start: Start) -> str:
-    if start.run is not None:
-        card = read_card(start.run)
-        return f"those of {card.name} {card.version}, which started from {card.training['starting_weights']}"
-    return "ImageNet" if start.backbone_weights else "none"
+def _name_of(folder: Path) -> str:
+    card = read_card(folder)
+    return f"{card.name} {card.version}"
 
 
 def _count(cases: Sequence[Case]) -> dict[str, int]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tests.workers.training.tiny import SIZE
 from workers.inference.engines import RawReadings
 from workers.training.augmentation import Freedom
-from workers.training.batches import BalancedBatches, mean_of, steps_per_epoch, teacher_of
+from workers.training.batches import BalancedBatches, steps_per_epoch, teacher_of
 from workers.training.dataset import Target
 from workers.training.recipes import Recipe, Stage
 
@@ -103,26 +103,6 @@ def test_a_teacher_softens_the_targets_by_its_share() -> None:
     assert set(plain.argmax(axis=1)) == {0, 1, 2}
     for truth, target in zip(plain.argmax(axis=1), taught, strict=True):
         np.testing.assert_allclose(target, expected[int(truth)], atol=1e-6)
-
-
-def test_a_teacher_looks_at_the_part_as_it_was_or_as_worn_as_the_pupil_sees_it() -> None:
-    seen: list[NDArray[np.uint8]] = []
-
-    def teacher(pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
-        seen.append(pictures)
-        return np.zeros(len(pictures))
-
-    files = _batches()
-    for sees_wear in (False, True):
-        recipe = replace(files._recipe, teacher_share=0.5, teacher_sees_wear=sees_wear)
-        pixels, _ = BalancedBatches(files._pictures, _TARGETS, recipe, 0, teacher)[0]
-        assert np.array_equal(seen[-1], pixels[..., 0]) == sees_wear
-    assert {*np.unique(seen[0])} == {0, 128, 255}  # as the files are
-
-
-def test_several_teachers_answer_with_their_mean() -> None:
-    answers = mean_of([lambda pictures: np.full(len(pictures), 0.2), lambda pictures: np.full(len(pictures), 0.6)])
-    np.testing.assert_allclose(answers(np.zeros((3, SIZE, SIZE), np.uint8)), 0.4)
 
 
 def test_a_teacher_looks_at_its_own_size_and_answers_with_its_temperature() -> None:

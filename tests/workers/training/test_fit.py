@@ -11,12 +11,10 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.workers.training.tiny import ONCE, RECIPE, SIZE, TINY, make_data, tiny_backbone
-from workers.inference.architectures import ARCHITECTURES
-from workers.inference.card import ModelError
-from workers.inference.network import BACKBONE, build_classifier, save_weights
+from workers.inference.network import BACKBONE
 from workers.training.batches import steps_per_epoch
 from workers.training.dataset import Case, DatasetError, Part, Target, find_cases, load, split
-from workers.training.fit import CHECKPOINT_NAME, LEARNED_NAME, Start, _Checkpoint, fit
+from workers.training.fit import CHECKPOINT_NAME, _Checkpoint, fit
 
 
 @pytest.fixture(scope="module")
@@ -117,11 +115,6 @@ def test_a_finished_run_that_is_resumed_learns_nothing_more(
         np.testing.assert_array_equal(ours, theirs)
 
 
-def _new(folder: Path) -> Path:
-    folder.mkdir()
-    return folder
-
-
 def _norm(classifier: keras.Model) -> list[NDArray[np.float32]]:
     """Gamma, beta, mean and variance."""
     weights: list[NDArray[np.float32]] = classifier.get_layer(BACKBONE).get_layer("norm").get_weights()
@@ -133,39 +126,10 @@ def test_with_starting_weights_normalisation_keeps_its_statistics_while_the_rest
 ) -> None:
     start = tmp_path / "start.weights.h5"
     tiny_backbone(None).save_weights(start)
-    classifier = fit(training_cases, TINY, ONCE, tmp_path, start=Start(backbone_weights=start))
+    classifier = fit(training_cases, TINY, ONCE, tmp_path, backbone_weights=start)
     for weight, initial in zip(_norm(classifier), (1, 0, 0, 1), strict=True):
         np.testing.assert_array_equal(weight, initial)
     assert np.abs(classifier.get_layer("class_logits").get_weights()[1]).max() > 0  # a bias that started at 0
-
-
-def test_a_run_may_start_from_what_another_one_learned(training_cases: list[Case], tmp_path: Path) -> None:
-    """With a rate of nothing it stays there."""
-    first = fit(training_cases, TINY, ONCE, _new(tmp_path / "first"))
-    still = replace(ONCE, learning_rate=0.0, weight_decay=0.0)
-    second = fit(training_cases, TINY, still, _new(tmp_path / "second"), start=Start(run=tmp_path / "first"))
-    for ours, theirs in zip(_weights(second), _weights(first), strict=True):
-        np.testing.assert_allclose(ours, theirs, atol=1e-3)  # they are kept with half the digits
-
-
-def test_a_run_that_starts_from_another_one_keeps_the_statistics_of_its_normalisation(
-    training_cases: list[Case], tmp_path: Path
-) -> None:
-    first = fit(training_cases, TINY, ONCE, _new(tmp_path / "first"))
-    second = fit(training_cases, TINY, ONCE, _new(tmp_path / "second"), start=Start(run=tmp_path / "first"))
-    for ours, theirs in zip(_norm(second), _norm(first), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-    assert not np.array_equal(_weights(second)[-1], _weights(first)[-1])
-
-
-def test_a_run_does_not_start_from_one_that_never_ended_or_of_another_architecture(
-    training_cases: list[Case], tmp_path: Path
-) -> None:
-    with pytest.raises(ModelError, match=r"learned\.npz"):
-        fit(training_cases, TINY, ONCE, tmp_path, start=Start(run=tmp_path / "nowhere"))
-    save_weights(build_classifier(ARCHITECTURES["mobilenet_v2"]), tmp_path / LEARNED_NAME)
-    with pytest.raises(ModelError, match="not the weights of this network"):
-        fit(training_cases, TINY, ONCE, tmp_path, start=Start(run=tmp_path))
 
 
 def test_without_starting_weights_normalisation_learns_and_is_measured_for_the_averaged_weights(
@@ -188,7 +152,7 @@ def test_layers_that_are_frozen_keep_their_starting_weights(training_cases: list
     backbone = tiny_backbone(None)
     backbone.save_weights(start)
     recipe = replace(ONCE, frozen_until="stem")
-    classifier = fit(training_cases, TINY, recipe, tmp_path, start=Start(backbone_weights=start))
+    classifier = fit(training_cases, TINY, recipe, tmp_path, backbone_weights=start)
     (kept,) = classifier.get_layer(BACKBONE).get_layer("stem").get_weights()
     np.testing.assert_array_equal(kept, backbone.get_layer("stem").get_weights()[0])
 

@@ -14,9 +14,8 @@ from workers.inference.reader import Reader
 from workers.training.calibration import calibrate
 from workers.training.dataset import Part, find_cases, load, split
 from workers.training.evaluation import evaluate
-from workers.training.fit import Start
 from workers.training.recipes import Stage
-from workers.training.run import Sources, _labels, _score, _start_facts, train
+from workers.training.run import Sources, _labels, _score, train
 
 
 @pytest.fixture(scope="module")
@@ -60,12 +59,6 @@ def test_a_run_to_the_end_leaves_a_card_that_speaks_of_its_files(packaged: Path,
     for name in ("validation", "holdout"):
         assert {"accuracy", "auc", "sensitivity", "specificity", "ece"} <= set(card.figures[name])
         assert all(set(figure) == {"value", "low", "high"} for figure in card.figures[name].values())
-
-
-def test_a_card_says_what_its_weights_started_from(packaged: Path) -> None:
-    assert _start_facts(Start()) == "none"
-    assert _start_facts(Start(backbone_weights=Path("some.h5"))) == "ImageNet"
-    assert _start_facts(Start(run=packaged)) == "those of tiny 0.0.1, which started from none"
 
 
 @pytest.fixture(params=["openvino", "tensorflow"])

@@ -11,7 +11,6 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from workers.inference.architectures import ARCHITECTURES
 from workers.inference.card import ModelError
 from workers.training.dataset import DatasetError
-from workers.training.fit import Start
 from workers.training.recipes import Recipe, Stage, recipe_for
 from workers.training.run import Sources, train
 
@@ -34,9 +33,8 @@ class Command(BaseCommand):
         parser.add_argument("--out", type=Path, required=True, help="where checkpoint, weights and card go")
         parser.add_argument("--negatives", type=Path, help="pictures that are no chest radiographs, a folder per kind")
         parser.add_argument("--backbone-weights", type=Path, help="starting weights; at random without")
-        parser.add_argument("--start", type=Path, help="the folder of a run to its end, from whose weights to go on")
         parser.add_argument(
-            "--teacher", type=Path, nargs="+", default=[], help="models' folders: answers to learn beside the labels"
+            "--teacher", type=Path, help="a model's folder, whose answers are learned beside the labels"
         )
         parser.add_argument("--model-version", default="1.0.0", help="the version on the card")
         parser.add_argument(
@@ -48,16 +46,11 @@ class Command(BaseCommand):
         parser.add_argument("--resume", action="store_true", help="go on from the last whole epoch in --out")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        recipe = recipe_for(options["architecture"], options["seed"], goes_on=options["start"] is not None)
+        recipe = recipe_for(options["architecture"], options["seed"])
         wanted = {name: options[name] for name in ("stages", "input_size") if options[name]}
         try:
             card = train(
-                sources=Sources(
-                    options["data"],
-                    options["negatives"],
-                    Start(options["backbone_weights"], options["start"]),
-                    tuple(options["teacher"]),
-                ),
+                sources=Sources(options["data"], options["negatives"], options["backbone_weights"], options["teacher"]),
                 architecture=ARCHITECTURES[options["architecture"]],
                 recipe=replace(recipe, **wanted),
                 out=options["out"],
