@@ -66,7 +66,8 @@ def _run(options: Options, stop: threading.Event, stack: ExitStack) -> int:
     environment = _environment(options, servers)
     _say("Preparing the database")
     for command in (["migrate", "--noinput", "--verbosity", "0"], ["register_models"]):
-        _manage(command, environment)
+        for line in _manage(command, environment).splitlines():
+            _say(f"    {line}")
     _leave_environment(options.var, environment, stack)
     _say("Starting web, worker and scheduler")
     children = _start_children(options, environment, stack)

@@ -17,7 +17,9 @@ import psutil
 import pytest
 
 from tests import pictures
+from tests.conftest import SHIPPED_MODEL, SHIPPED_MODELS
 from tests.integration.site import ROOT, Site, ended_study, is_alive, post_study, wait_until
+from workers.inference.card import read_card
 
 ELSEWHERE = "127.0.0.2"
 """This machine too, and not the default."""
@@ -102,6 +104,13 @@ def test_the_first_start_names_its_address_and_two_accounts(first_run: FirstRun)
     assert len(set(first_run.passwords.values())) == 2
     assert all(len(password) >= 16 for password in first_run.passwords.values())
     assert "Traceback" not in first_run.output
+
+
+def test_a_start_names_the_models_that_it_found_and_the_one_that_reads(first_run: FirstRun) -> None:
+    card = read_card(SHIPPED_MODEL)
+    for shipped in map(read_card, SHIPPED_MODELS):
+        assert f"    {shipped.name} {shipped.version} is registered.\n" in first_run.output
+    assert f"    {card.name} {card.version} is what new studies are read with.\n" in first_run.output
 
 
 def test_ctrl_c_stops_every_process_and_ends_with_status_0(first_run: FirstRun) -> None:
