@@ -166,9 +166,16 @@ def test_the_threshold_weighs_both_classes_alike_however_rare_one_is() -> None:
 def test_every_figure_lies_within_its_interval() -> None:
     figures = summarise(_LABELS, _PROBABILITIES, _PATIENTS, 0.6, resamples=200)
     assert set(figures) == _NAMES
-    for name in _NAMES - {"ece", "brier"}:
-        figure = figures[name]
-        assert 0 <= figure.low < figure.value < figure.high <= 1
+    for figure in figures.values():
+        assert 0 <= figure.low <= figure.value <= figure.high <= 1
+        assert figure.low < figure.high
+
+
+def test_a_calibration_error_lies_within_its_interval_though_resampling_makes_it_larger() -> None:
+    labels, scores = _sample(300)
+    patients = [f"p{number}" for number in range(300)]
+    error = summarise(labels, expit(scores), patients, 0.5, resamples=300)["ece"]
+    assert error.low <= error.value < error.high
 
 
 def test_the_intervals_are_seeded() -> None:
