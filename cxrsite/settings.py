@@ -161,6 +161,7 @@ CXR_OUTSIDE_AGE = ENV.outside_age.value
 CXR_PREVALENCE = ENV.prevalence
 CXR_BATCH_SIZE = ENV.batch_size
 CXR_LEASE_SECONDS = ENV.lease_seconds
+CXR_READING_SECONDS = ENV.reading_seconds
 CXR_MAX_ATTEMPTS = ENV.max_attempts
 CXR_MAX_FILE_BYTES = ENV.max_file_mb * 1024 * 1024
 CXR_MAX_FILES = ENV.max_files

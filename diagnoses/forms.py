@@ -40,6 +40,12 @@ _NO_SUCH_READER = {
 }
 
 
+def _look_of(widget: forms.Widget) -> str:
+    if isinstance(widget, forms.CheckboxInput):
+        return "form-check-input"
+    return "form-select" if isinstance(widget, forms.Select) else "form-control"
+
+
 class _Dressed:
     """Gives each widget the class that the style sheet knows it by."""
 
@@ -48,8 +54,7 @@ class _Dressed:
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
-            look = "form-select" if isinstance(field.widget, forms.Select) else "form-control"
-            field.widget.attrs["class"] = look
+            field.widget.attrs["class"] = _look_of(field.widget)
 
 
 def reader_choices() -> list[tuple[str, str]]:
@@ -91,7 +96,7 @@ class StudyForm(_Dressed, forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Study
-        fields = ["patient_id", "patient_sex", "patient_birth_date", "accession_number", "clinical_note"]
+        fields = ["patient_id", "patient_sex", "patient_birth_date", "accession_number", "clinical_note", "urgent"]
         widgets = {"patient_birth_date": _DateInput(), "clinical_note": forms.Textarea({"rows": 3})}
 
     def details(self) -> StudyDetails:

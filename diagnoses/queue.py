@@ -25,3 +25,14 @@ def ring() -> bool:
         _log.warning("The doorbell is out of reach (%s); the scheduler will ring again.", error)
         return False
     return True
+
+
+def answers() -> bool:
+    """Whether the broker can be spoken to now."""
+    try:
+        with current_app.connection_for_write() as broker:
+            broker.ensure_connection(max_retries=1, timeout=3)
+    except (OperationalError, OSError) as error:
+        _log.warning("The doorbell is out of reach (%s).", error)
+        return False
+    return True

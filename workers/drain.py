@@ -28,15 +28,16 @@ def drain(runtime: Runtime) -> int:
     """
     taken = 0
     until = time.monotonic() + _BUDGET_SECONDS
-    while claims := job_services.claim_jobs(
-        worker_name=runtime.worker_name, model_versions=runtime.model_versions, limit=settings.CXR_BATCH_SIZE
-    ):
-        with runtime.holding(claims):
-            read_batch(runtime, claims)
-        taken += len(claims)
-        if time.monotonic() > until:
-            job_services.ring_for_the_rest()
-            break
+    with runtime.working:
+        while claims := job_services.claim_jobs(
+            worker_name=runtime.worker_name, model_versions=runtime.model_versions, limit=settings.CXR_BATCH_SIZE
+        ):
+            with runtime.holding(claims):
+                read_batch(runtime, claims)
+            taken += len(claims)
+            if time.monotonic() > until:
+                job_services.ring_for_the_rest()
+                break
     return taken
 
 

@@ -5,6 +5,7 @@ import os
 import secrets
 import socket
 import threading
+import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -44,22 +45,27 @@ class Runtime:
             raise ModelError(
                 f"The site's default model is not among those in {settings.CXR_MODELS_DIR} that work here."
             )
+        self.working = threading.Lock()
+        """Held by whoever reads: an engine answers one thread at a time."""
+        self.busy_since: float | None = None
+        """By the monotonic clock: since when the jobs in hand have been worked on; None where there are none."""
         self._held: Collection[Claim] = ()
         self._stopped = threading.Event()
         self._presence = threading.Thread(target=self._stay_present, name="presence", daemon=True)
 
     def start(self) -> None:
-        """Begin to report."""
+        """Put right what was left by those who died before, and begin to report."""
+        job_services.reconcile()
         self._presence.start()
 
     @contextmanager
     def holding(self, claims: Collection[Claim]) -> Iterator[None]:
         """Keep the leases of these claims alive for as long as they are worked on, and not a moment longer."""
-        self._held = claims
+        self._held, self.busy_since = claims, time.monotonic()
         try:
             yield
         finally:
-            self._held = ()
+            self._held, self.busy_since = (), None
 
     def stop(self) -> None:
         """Stop reporting and take the worker off the list."""

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from functools import cache
 from typing import Any
 
 from celery import shared_task
@@ -9,6 +10,7 @@ from celery.signals import worker_process_init, worker_process_shutdown
 
 from workers import drain as draining
 from workers import runtime
+from workers.watch import Watch
 
 _log = logging.getLogger(__name__)
 
@@ -16,14 +18,23 @@ _log = logging.getLogger(__name__)
 @shared_task(name="workers.tasks.drain")
 def drain() -> None:
     """Read what is queued."""
+    watch().heard()
     draining.drain(runtime.current())
+
+
+@cache
+def watch() -> Watch:
+    """The watch of this process, begun at the first call."""
+    watch = Watch(runtime.current())
+    watch.start()
+    return watch
 
 
 @worker_process_init.connect
 def _load_model(**_: Any) -> None:
     # Celery logs an exception raised here and lets the process take jobs without a model: so leave, loudly.
     try:
-        runtime.current()
+        watch()
     except BaseException:  # noqa: BLE001 - nothing may leave this process alive without a model
         _log.exception("The worker's process could not load its model")
         os._exit(1)
@@ -31,4 +42,6 @@ def _load_model(**_: Any) -> None:
 
 @worker_process_shutdown.connect
 def _stop_reporting(**_: Any) -> None:
+    if watch.cache_info().currsize:
+        watch().stop()
     runtime.shut_down()

@@ -42,6 +42,7 @@ class StudyUploadSerializer(serializers.Serializer[Any]):
     patient_birth_date = serializers.DateField(required=False, allow_null=True, default=None)
     accession_number = serializers.CharField(required=False, allow_blank=True, max_length=64, default="")
     clinical_note = serializers.CharField(required=False, allow_blank=True, max_length=4000, default="")
+    urgent = serializers.BooleanField(required=False, default=False, help_text="Read before all that is not urgent.")
     model = ModelField(
         required=False,
         default=None,
@@ -230,6 +231,7 @@ class StudySerializer(serializers.ModelSerializer[Study]):
             "patient_birth_date",
             "accession_number",
             "clinical_note",
+            "urgent",
             "images",
         )
 
@@ -261,6 +263,7 @@ def study_data(state: StudyState, context: dict[str, Any]) -> dict[str, Any]:
         "patient_birth_date": study.patient_birth_date and study.patient_birth_date.isoformat(),
         "accession_number": study.accession_number,
         "clinical_note": study.clinical_note,
+        "urgent": study.urgent,
         "images": [image_data(image, context) for image in state.images],
     }
 

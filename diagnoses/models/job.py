@@ -21,8 +21,13 @@ class Purpose(models.TextChoices):
     SHADOW = "shadow", "Beside the default, for comparison alone"
 
 
-BY_URGENCY = (ExpressionWrapper(models.Q(purpose=Purpose.SHADOW), models.BooleanField()), F("created_at"), F("id"))
-"""The order of the queue: oldest first, and shadow jobs after all that somebody waits for."""
+BY_URGENCY = (
+    ExpressionWrapper(models.Q(purpose=Purpose.SHADOW), models.BooleanField()),
+    F("urgent").desc(),
+    F("created_at").asc(),
+    F("id").asc(),
+)
+"""The order of the queue: urgent ones first, then the oldest, and shadow jobs after all that somebody waits for."""
 
 
 class Job(models.Model):
@@ -36,7 +41,9 @@ class Job(models.Model):
     token = models.PositiveIntegerField(default=0, help_text="Grows with each claim; only its last holder may finish.")
     attempts = models.PositiveSmallIntegerField(default=0, help_text="Claims since a person last asked for it.")
     worker_name = models.CharField(max_length=128, blank=True)
+    urgent = models.BooleanField(default=False, db_default=False, help_text="As its study was when this job was made.")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+    ready_at = models.DateTimeField(db_default=Now(), help_text="Not to be claimed before; a lost job waits a while.")
     rung_at = models.DateTimeField(db_default=Now(), help_text="When a worker was last told that this job waits.")
     lease_until = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)

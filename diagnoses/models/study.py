@@ -26,6 +26,7 @@ class Study(models.Model):
     patient_birth_date = models.DateField("birth date", null=True, blank=True)
     accession_number = models.CharField(max_length=64, blank=True)
     clinical_note = models.TextField(max_length=4000, blank=True)
+    urgent = models.BooleanField(default=False, db_default=False, help_text="Its sender wants it read before others.")
 
     class Meta:
         verbose_name_plural = "studies"

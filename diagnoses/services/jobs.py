@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -26,6 +26,7 @@ SCHEDULER = "scheduler"
 WORKER_LOST = "worker_lost"
 MODEL_WITHDRAWN = "model_withdrawn"
 _RING_AGAIN_AFTER = timedelta(seconds=8)
+_FIRST_BACK_OFF = timedelta(seconds=1)
 _RECONCILE_LOCK = 0x637872  # "cxr": any number, as long as nothing else in this database locks it
 
 
@@ -60,12 +61,13 @@ class Outcome:
 
 
 def claim_jobs(*, worker_name: str, model_versions: Collection[ModelVersion], limit: int) -> list[Claim]:
-    """Take up to `limit` queued jobs of one of these versions: that of the job which waited longest.
+    """Take up to `limit` queued jobs of one of these versions: that of the job which is the first in the queue.
 
-    Shadow jobs wait for all others. A job that was claimed before is taken alone, so that an input which kills its
-    worker takes no other with it.
+    Urgent ones go first, shadow jobs last, and a lost job waits until it is ready again. A job that was claimed before
+    is taken alone, so that an input which kills its worker takes no other with it.
     """
-    readable = Job.objects.filter(status=JobStatus.QUEUED, model_version__in=model_versions).order_by(*BY_URGENCY)
+    ready = Job.objects.filter(status=JobStatus.QUEUED, ready_at__lte=Now())
+    readable = ready.filter(model_version__in=model_versions).order_by(*BY_URGENCY)
     with transaction.atomic():
         waiting = readable.select_for_update(skip_locked=True, of=("self",))
         first = waiting.values_list("pk", "attempts", "model_version_id").first()
@@ -83,6 +85,12 @@ def claim_jobs(*, worker_name: str, model_versions: Collection[ModelVersion], li
             lease_until=_lease_end(),
         )
     return [_claim(job) for job in sorted(jobs, key=_urgency)]
+
+
+def is_overdue(model_versions: Collection[ModelVersion], seconds: int) -> bool:
+    """Whether a job that one of these versions could read has been ready for so long and nobody has taken it."""
+    queued = Job.objects.filter(status=JobStatus.QUEUED, model_version__in=model_versions)
+    return queued.filter(ready_at__lt=Now() - timedelta(seconds=seconds)).exists()
 
 
 def read_file(claim: Claim) -> bytes:
@@ -203,9 +211,10 @@ def reconcile() -> Reconciled:
             return Reconciled()
         abandoned, recovered = _end_lost_leases()
         retargeted, withdrawn = _leave_withdrawn_models()
-        unheard = Job.objects.filter(status=JobStatus.QUEUED, rung_at__lt=Now() - _RING_AGAIN_AFTER)
+        ready = Job.objects.filter(status=JobStatus.QUEUED, ready_at__lte=Now())
+        unheard = ready.filter(Q(rung_at__lt=F("ready_at")) | Q(rung_at__lt=Now() - _RING_AGAIN_AFTER))
         rung = unheard.update(rung_at=Now())
-        if rung or recovered or retargeted:
+        if rung or retargeted:
             transaction.on_commit(queue.ring, robust=True)
     return Reconciled(recovered, abandoned, rung, retargeted, withdrawn)
 
@@ -224,8 +233,18 @@ def _end_lost_leases() -> tuple[int, int]:
     )
     for job in abandoned:
         _record_end(job)
-    recovered = move_jobs(over, Move.RECOVER, by=SCHEDULER, detail=WORKER_LOST, rung_at=Now())
-    return len(abandoned), len(recovered)
+    return len(abandoned), sum(_recover(over.filter(attempts=count), count) for count in _attempts_of(over))
+
+
+def _attempts_of(jobs: QuerySet[Job]) -> list[int]:
+    return sorted(set(jobs.filter(status=JobStatus.RUNNING).values_list("attempts", flat=True)))
+
+
+def _recover(jobs: QuerySet[Job], attempts: int) -> int:
+    """Queue lost jobs again, each time for twice as long: what took a worker down may do so to the next."""
+    ready_at = Now() + _FIRST_BACK_OFF * 2 ** (attempts - 1)
+    moved = move_jobs(jobs, Move.RECOVER, by=SCHEDULER, detail=WORKER_LOST, ready_at=ready_at)
+    return len(moved)
 
 
 def _leave_withdrawn_models() -> tuple[int, int]:
@@ -288,9 +307,9 @@ def _age_years(study: Study) -> float | None:
     return years_between(study.patient_birth_date, timezone.localdate(study.created_at))
 
 
-def _urgency(job: Job) -> tuple[bool, datetime, uuid.UUID]:
+def _urgency(job: Job) -> tuple[bool, bool, datetime, uuid.UUID]:
     """The order of `BY_URGENCY`, for jobs in hand."""
-    return job.purpose == Purpose.SHADOW, job.created_at, job.pk
+    return job.purpose == Purpose.SHADOW, not job.urgent, job.created_at, job.pk
 
 
 def _end_without_result(claim: Claim, move: Move, code: str, message: str) -> bool:

@@ -38,7 +38,9 @@ def _shown_shadow(image: Image, model_version: ModelVersion) -> Job | None:
 def _new_job(image: Image, model_version: ModelVersion) -> Job:
     try:
         with transaction.atomic():
-            return Job.objects.create(image=image, model_version=model_version, purpose=Purpose.REREAD)
+            return Job.objects.create(
+                image=image, model_version=model_version, purpose=Purpose.REREAD, urgent=image.study.urgent
+            )
     except IntegrityError as error:
         raise RereadError(
             f"{model_version} reads or has read this image already; its answer is on this page."

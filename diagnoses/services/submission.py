@@ -44,6 +44,7 @@ class StudyDetails:
     patient_birth_date: date | None = None
     accession_number: str = ""
     clinical_note: str = ""
+    urgent: bool = False
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,9 @@ def _commit(
             )
     Image.objects.bulk_create(images)
     RejectedFile.objects.bulk_create(rejected)
-    jobs = Job.objects.bulk_create(Job(image=image, model_version=model_version) for image in images)
+    jobs = Job.objects.bulk_create(
+        Job(image=image, model_version=model_version, urgent=study.urgent) for image in images
+    )
     _shadow(images, model_version)
     audit.record(
         AuditAction.STUDY_SUBMITTED,
@@ -195,6 +198,7 @@ def _commit(
         images=[str(image.pk) for image in images],
         rejected=[row.code for row in rejected],
         model=str(model_version),
+        **({"urgent": True} if study.urgent else {}),
     )
     return Submission(study, list(_answers(files, kept, jobs)))
 

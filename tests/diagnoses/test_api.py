@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import cv2
 import numpy as np
@@ -17,11 +18,21 @@ from rest_framework.test import APIClient
 
 from diagnoses import storage
 from diagnoses.models import Image, Job, ModelVersion, RejectedFile, Study
+from diagnoses.models.audit import AuditAction
 from diagnoses.services.jobs import claim_jobs, complete_job, refuse_job
 from diagnoses.states import JobStatus
 from tests.conftest import api_of
 from tests.diagnoses.conftest import Doorbell
-from tests.diagnoses.factory import PICTURE, PICTURE_SHA256, make_job, make_study, outcome, queries_of, stored_files
+from tests.diagnoses.factory import (
+    PICTURE,
+    PICTURE_SHA256,
+    last_event,
+    make_job,
+    make_study,
+    outcome,
+    queries_of,
+    stored_files,
+)
 
 pytestmark = pytest.mark.usefixtures("model_version")
 
@@ -86,6 +97,13 @@ def test_all_that_may_be_said_may_be_left_out_or_empty(api: APIClient) -> None:
     for fields in ({}, dict.fromkeys(names, "")):
         answer = study_of(api, send(api, upload(), **fields).json()["id"])
         assert [answer[name] for name in names] == ["", "", None, "", ""]
+
+
+def test_an_urgent_study_is_on_record_as_one_and_its_jobs_go_first(api: APIClient) -> None:
+    ordinary, urgent = (send(api, upload(), urgent=urgent).json()["id"] for urgent in ("false", "true"))
+    assert [study_of(api, study)["urgent"] for study in (ordinary, urgent)] == [False, True]
+    assert dict(Job.objects.values_list("image__study__id", "urgent")) == {UUID(ordinary): False, UUID(urgent): True}
+    assert last_event(AuditAction.STUDY_SUBMITTED).detail["urgent"] is True
 
 
 def test_the_bytes_arrive_unchanged(api: APIClient) -> None:
@@ -205,6 +223,7 @@ def test_a_study_says_only_what_the_contract_says(api: APIClient, done_study: St
         "patient_birth_date",
         "accession_number",
         "clinical_note",
+        "urgent",
         "images",
     ]
 

@@ -85,7 +85,7 @@ def test_a_study_is_sent_as_a_form_with_repeatable_files(schema: dict[str, Any])
     form = resolved(schema, content["multipart/form-data"]["schema"])
     assert form["properties"]["files"]["type"] == "array"
     assert form["properties"]["files"]["items"]["format"] == "binary"
-    others = {"patient_id", "patient_sex", "patient_birth_date", "accession_number", "clinical_note", "model"}
+    others = {"patient_id", "patient_sex", "patient_birth_date", "accession_number", "clinical_note", "urgent", "model"}
     assert set(form["properties"]) == {"files", *others}
     assert not set(form.get("required", [])) & others
 

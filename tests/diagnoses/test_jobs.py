@@ -57,9 +57,10 @@ def claimed_ids(*model_versions: ModelVersion, limit: int = 16) -> list[uuid.UUI
 
 
 def lose(job: Job) -> None:
-    """The lease runs out and the scheduler sees it."""
+    """The lease runs out, the scheduler sees it, and it is time to try again."""
     Job.objects.filter(pk=job.pk).update(lease_until=Now() - timedelta(seconds=1))
     reconcile()
+    Job.objects.filter(pk=job.pk).update(ready_at=Now())
 
 
 def running_for_a_second(study: Study, model_version: ModelVersion, worker: str) -> Job:
@@ -183,6 +184,22 @@ def test_a_shadow_waits_until_nobody_else_does(study: Study, model_version: Mode
     waiting = [make_job(study, model_version), make_job(study, shadow, purpose=Purpose.REREAD)]
     taken = [claimed_ids(model_version, shadow, limit=1) for _ in range(3)]
     assert taken == [[waiting[0].pk], [waiting[1].pk], [shadowed.pk]]
+
+
+def test_an_urgent_job_goes_before_all_that_is_not_and_a_shadow_after_all(
+    study: Study, model_version: ModelVersion
+) -> None:
+    shadow = make_model_version(name="xception", standing=Standing.SHADOW)
+    waiting = [make_job(study, model_version, created_at=LONG_AGO), make_job(study, model_version)]
+    shadowed = make_job(study, shadow, purpose=Purpose.SHADOW, urgent=True, created_at=LONG_AGO)
+    urgent = [make_job(study, model_version, urgent=True) for _ in range(2)]
+    taken = [claimed_ids(model_version, shadow, limit=1) for _ in range(5)]
+    assert taken == [[job.pk] for job in (*urgent, *waiting, shadowed)]
+
+
+def test_within_a_batch_urgent_jobs_come_first(study: Study, model_version: ModelVersion) -> None:
+    jobs = [make_job(study, model_version, urgent=urgent) for urgent in (False, True, False, True)]
+    assert claimed_ids(model_version, limit=3) == [jobs[1].pk, jobs[3].pk, jobs[0].pk]
 
 
 def test_the_queue_is_read_by_its_index(study: Study, model_version: ModelVersion) -> None:

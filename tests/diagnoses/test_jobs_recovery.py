@@ -8,6 +8,7 @@ import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.db import DatabaseError, connection
+from django.db.models import F
 from django.db.models.functions import Now
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
@@ -45,7 +46,8 @@ def running(study: Study, model_version: ModelVersion, *, lease_seconds: int, at
 
 
 def unheard(study: Study, model_version: ModelVersion, *, seconds: int) -> Job:
-    return make_job(study, model_version, rung_at=Now() - timedelta(seconds=seconds))
+    long_ago = Now() - timedelta(seconds=seconds)
+    return make_job(study, model_version, ready_at=long_ago, rung_at=long_ago)
 
 
 def test_a_job_whose_lease_is_over_is_queued_again(
@@ -61,7 +63,35 @@ def test_a_job_whose_lease_is_over_is_queued_again(
     assert (job.status, job.attempts, job.lease_until) == (JobStatus.QUEUED, 1, None)
     transition = job.transitions.get()
     assert (transition.move, transition.by, transition.detail) == (Move.RECOVER, "scheduler", "worker_lost")
+    assert doorbell.rings() == 0  # it is not to be claimed yet
+
+
+@pytest.mark.parametrize(("attempts", "seconds"), [(1, 1), (2, 2), (3, 4), (5, 16)])
+def test_a_lost_job_waits_twice_as_long_each_time(
+    study: Study, model_version: ModelVersion, settings: LazySettings, attempts: int, seconds: int
+) -> None:
+    settings.CXR_MAX_ATTEMPTS = 9
+    job = running(study, model_version, lease_seconds=-1, attempts=attempts)
+    reconcile()
+    assert claim_jobs(worker_name="reader-1", model_versions=[model_version], limit=1) == []
+    waits = Job.objects.values_list(F("ready_at") - Now(), flat=True).get(pk=job.pk)
+    assert timedelta(seconds=seconds - 0.5) < waits < timedelta(seconds=seconds)
+
+
+def test_when_its_time_has_come_a_lost_job_is_rung_for_at_once(
+    study: Study,
+    model_version: ModelVersion,
+    doorbell: Doorbell,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    running(study, model_version, lease_seconds=-1)
+    reconcile()
+    Job.objects.update(ready_at=Now())
+    Job.objects.update(rung_at=Now() - timedelta(seconds=1))
+    with django_capture_on_commit_callbacks(execute=True):
+        assert reconcile() == Reconciled(rung=1)
     assert doorbell.rings() == 1
+    assert len(claim_jobs(worker_name="reader-1", model_versions=[model_version], limit=1)) == 1
 
 
 def test_a_job_whose_lease_still_runs_is_left_alone(study: Study, model_version: ModelVersion) -> None:
@@ -97,6 +127,7 @@ def test_a_job_that_kills_every_worker_ends_after_the_allowed_attempts(
         claims += 1
         Job.objects.update(lease_until=Now() - timedelta(seconds=1))
         reconcile()
+        Job.objects.update(ready_at=Now())
     job.refresh_from_db()
     assert (claims, job.status) == (3, JobStatus.FAILED)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from hashlib import sha256
+from threading import Lock
 from typing import Any
 
 import pytest
@@ -77,7 +78,7 @@ def a_runtime_of(readers: dict[ModelVersion, ToldReader]) -> Runtime:
     runtime.worker_name = "reader-1"
     runtime.model_versions = list(readers)
     runtime.readers = {version.pk: reader for version, reader in readers.items()}  # type: ignore[misc]
-    runtime._held = ()
+    runtime._held, runtime.busy_since, runtime.working = (), None, Lock()
     return runtime
 
 
@@ -245,6 +246,7 @@ def test_an_end_for_a_claim_that_was_lost_is_dropped(study: Study, model_version
     claims = claimed(study, model_version, "lost")
     Job.objects.update(lease_until=Now() - timedelta(seconds=1))
     reconcile()
+    Job.objects.update(ready_at=Now())
     claim_jobs(worker_name="reader-2", model_versions=[model_version], limit=1)
     before, events = row(job_of("lost")), AuditEvent.objects.count()
     read_batch(a_runtime(model_version, ToldReader(lost=answer)), claims)

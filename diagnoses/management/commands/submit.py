@@ -41,6 +41,7 @@ class Command(BaseCommand):
         parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file, or a folder with files")
         for name in _DETAILS:
             parser.add_argument(f"--{name.replace('_', '-')}", default="")
+        parser.add_argument("--urgent", action="store_true", help="read it before all that is not")
         parser.add_argument("--user", default="", help="in whose name; the only clinician where there is one")
         parser.add_argument("--wait", action="store_true", help="until every file has its answer")
         parser.add_argument("--json", action="store_true", help="print the study as the API gives it")
@@ -108,7 +109,7 @@ def _sent_file(path: Path) -> SentFile:
 
 def _details(options: dict[str, Any]) -> StudyDetails:
     """The options, checked by the same form as the page's."""
-    form = StudyForm({name: options[name] for name in _DETAILS})
+    form = StudyForm({name: options[name] for name in (*_DETAILS, "urgent")})
     if not form.is_valid():
         problems = [f"--{name.replace('_', '-')}: {' '.join(map(str, errors))}" for name, errors in form.errors.items()]
         raise CommandError(" ".join(problems))
