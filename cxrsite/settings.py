@@ -165,3 +165,4 @@ CXR_READING_SECONDS = ENV.reading_seconds
 CXR_MAX_ATTEMPTS = ENV.max_attempts
 CXR_MAX_FILE_BYTES = ENV.max_file_mb * 1024 * 1024
 CXR_MAX_FILES = ENV.max_files
+CXR_MAX_QUEUED = ENV.max_queued

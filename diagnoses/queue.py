@@ -31,7 +31,7 @@ def answers() -> bool:
     """Whether the broker can be spoken to now."""
     try:
         with current_app.connection_for_write() as broker:
-            broker.ensure_connection(max_retries=1, timeout=3)
+            broker.ensure_connection(max_retries=1, interval_start=0, timeout=2)
     except (OperationalError, OSError) as error:
         _log.warning("The doorbell is out of reach (%s).", error)
         return False

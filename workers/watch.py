@@ -15,7 +15,6 @@ from collections.abc import Callable
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection
 
-from diagnoses import queue
 from diagnoses.services import jobs as job_services
 from workers.drain import drain
 from workers.runtime import Runtime
@@ -67,7 +66,7 @@ class Watch:
             _log.warning("The database is out of reach (%s); looking again soon", error)
             connection.close()
             return
-        if self._deaf_rounds >= _DEAF_ROUNDS and queue.answers():
+        if self._deaf_rounds >= _DEAF_ROUNDS and job_services.doorbell_answers():
             _log.error("Redis answers, but this worker does not hear the doorbell any more. It ends; start it again.")
             os.kill(os.getppid(), signal.SIGTERM)
 

@@ -11,6 +11,7 @@ from diagnoses.models.job import Indeterminacy, Label
 from diagnoses.models.study import Sex
 from diagnoses.selectors.cards import find_model_version
 from diagnoses.selectors.studies import StudyImage, StudyState
+from diagnoses.selectors.waiting import Waiting
 from diagnoses.services.submission import Answer, StudyDetails, Submission
 from diagnoses.states import JobStatus
 
@@ -236,6 +237,24 @@ class StudySerializer(serializers.ModelSerializer[Study]):
         )
 
 
+class QueueSerializer(serializers.Serializer[Any]):
+    """What a study still waits for."""
+
+    images_ahead = serializers.IntegerField(help_text="Images that are read before its first one.")
+    eta_seconds = serializers.FloatField(
+        allow_null=True, help_text="Until its last image is read, at the pace of late; null without one to measure by."
+    )
+
+
+class WaitingStudySerializer(StudySerializer):
+    """A study with its files, and its place in the queue: null once all of it has been taken up."""
+
+    queue = QueueSerializer(allow_null=True)
+
+    class Meta(StudySerializer.Meta):
+        fields = (*StudySerializer.Meta.fields, "queue")  # type: ignore[assignment]
+
+
 class SubmissionSerializer(serializers.Serializer[Any]):
     """The answer to a sent study: one entry per file, in the order sent. No `id` where no file was usable."""
 
@@ -250,6 +269,11 @@ def submission_data(submission: Submission) -> dict[str, Any]:
         "id": str(submission.study.pk) if submission.study else None,
         "images": [_answer_data(answer) for answer in submission.answers],
     }
+
+
+def queue_data(waiting: Waiting | None) -> dict[str, Any] | None:
+    """A place in the queue in the shape of `QueueSerializer`."""
+    return {"images_ahead": waiting.ahead, "eta_seconds": waiting.seconds} if waiting else None
 
 
 def study_data(state: StudyState, context: dict[str, Any]) -> dict[str, Any]:

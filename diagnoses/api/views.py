@@ -24,6 +24,8 @@ from diagnoses.api.serializers import (
     StudySerializer,
     StudyUploadSerializer,
     SubmissionSerializer,
+    WaitingStudySerializer,
+    queue_data,
     study_data,
     submission_data,
 )
@@ -35,7 +37,8 @@ from diagnoses.models.job import Label
 from diagnoses.roles import MAY_SUBMIT
 from diagnoses.selectors.history import find_studies, read_instant
 from diagnoses.selectors.studies import StudyState, images_visible_to, state_of, study_state, with_files
-from diagnoses.services.submission import SubmissionError, submit_study
+from diagnoses.selectors.waiting import waiting_of
+from diagnoses.services.submission import KeyReusedError, QueueFullError, SubmissionError, submit_study
 from diagnoses.states import JobStatus
 from diagnoses.views.pictures import heatmap_response, palette_of, picture_response, visible_job_with_result
 from diagnoses.views.uploads import sent_files
@@ -70,6 +73,16 @@ _FILTERS = [
 ]
 
 
+_LONGEST_KEY = 255
+_IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    description="Your own name for this study, such as a UUID. Sent again with the same key, it is not taken in twice: "
+    "the answer is the study of the first time.",
+)
+
+
 @method_decorator(never_cache, name="dispatch")
 class PrivateView(APIView):
     """Answers hold patients' data: nothing on the way may keep them."""
@@ -84,10 +97,14 @@ class StudiesView(PrivateView):
     @extend_schema(
         operation_id="studies_create",
         request=StudyUploadSerializer,
-        responses={202: SubmissionSerializer, 400: SubmissionSerializer},
+        parameters=[_IDEMPOTENCY_KEY],
+        responses=dict.fromkeys((202, 400, 409, 429), SubmissionSerializer),
     )
     def post(self, request: Request) -> Response:
-        """Send a study. 202 with one answer per file; 400 where no file is usable."""
+        """Send a study. 202 with one answer per file; 400 where no file is usable.
+
+        429 with `Retry-After` while too much waits already; 409 where the key was used for something else.
+        """
         if not request.user.has_perm(MAY_SUBMIT):
             raise PermissionDenied("This account may not send studies. Ask your administrator for the clinician role.")
         try:
@@ -98,7 +115,14 @@ class StudiesView(PrivateView):
                 files=sent_files(upload.validated_data["files"]),
                 details=upload.details(),
                 model_version=upload.validated_data["model"],
+                idempotency_key=_idempotency_key(request),
             )
+        except QueueFullError as error:
+            refusal = _nothing_taken(str(error), status.HTTP_429_TOO_MANY_REQUESTS)
+            refusal["Retry-After"] = str(error.retry_after_seconds)
+            return refusal
+        except KeyReusedError as error:
+            return _nothing_taken(str(error), status.HTTP_409_CONFLICT)
         except SubmissionError as error:
             return _nothing_taken(str(error))
         except TooManyFilesSent:
@@ -122,7 +146,7 @@ class StudiesView(PrivateView):
 class StudyView(PrivateView):
     """One study."""
 
-    @extend_schema(operation_id="studies_retrieve", responses=StudySerializer)
+    @extend_schema(operation_id="studies_retrieve", responses=WaitingStudySerializer)
     def get(self, request: Request, study_id: uuid.UUID) -> Response:
         """The study with the state of each image, and its result once done."""
         try:
@@ -130,7 +154,7 @@ class StudyView(PrivateView):
         except Study.DoesNotExist as error:
             raise Http404 from error
         audit.record(AuditAction.STUDY_VIEWED, audit.actor_of(request._request), state.study)
-        return Response(_data(state, request))
+        return Response(_data(state, request) | {"queue": queue_data(waiting_of(state))})
 
 
 class PictureView(PrivateView):
@@ -160,8 +184,15 @@ class HeatmapView(PrivateView):
         return heatmap_response(job, palette)
 
 
-def _nothing_taken(detail: str) -> Response:
-    return Response({"id": None, "images": [], "detail": detail}, status.HTTP_400_BAD_REQUEST)
+def _nothing_taken(detail: str, code: int = status.HTTP_400_BAD_REQUEST) -> Response:
+    return Response({"id": None, "images": [], "detail": detail}, code)
+
+
+def _idempotency_key(request: Request) -> str:
+    key = request.headers.get("Idempotency-Key", "")
+    if len(key) > _LONGEST_KEY or not key.isprintable():
+        raise SubmissionError(f"An Idempotency-Key has at most {_LONGEST_KEY} printable characters, such as a UUID.")
+    return key
 
 
 def _data(state: StudyState, request: Request) -> dict[str, Any]:

@@ -26,6 +26,14 @@ class Study(models.Model):
     patient_birth_date = models.DateField("birth date", null=True, blank=True)
     accession_number = models.CharField(max_length=64, blank=True)
     clinical_note = models.TextField(max_length=4000, blank=True)
+    idempotency_key = models.CharField(
+        max_length=255,
+        blank=True,
+        db_default="",
+        editable=False,
+        help_text="Its sender's own, so that sending it again adds nothing.",
+    )
+    idempotency_fingerprint = models.CharField(max_length=64, blank=True, db_default="", editable=False)
     urgent = models.BooleanField(default=False, db_default=False, help_text="Its sender wants it read before others.")
 
     class Meta:
@@ -34,6 +42,13 @@ class Study(models.Model):
         indexes = [
             models.Index(fields=["submitted_by", "-created_at", "-id"], name="study_history"),
             models.Index(fields=["patient_id"], name="study_patient"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["submitted_by", "idempotency_key"],
+                condition=~models.Q(idempotency_key=""),
+                name="study_idempotency_key_unique",
+            )
         ]
 
     def __str__(self) -> str:

@@ -140,6 +140,11 @@ def ring_for_the_rest() -> None:
     queue.ring()
 
 
+def doorbell_answers() -> bool:
+    """Whether the doorbell's broker can be spoken to now."""
+    return queue.answers()
+
+
 def retry_job(*, job: Job, actor: Actor, reason: str) -> bool:
     """Queue an ended job again at an administrator's wish. False where it cannot be (any more)."""
     with transaction.atomic():

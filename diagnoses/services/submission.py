@@ -4,9 +4,11 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from hashlib import sha256
+from math import ceil
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from diagnoses import audit, queue, storage
 from diagnoses.audit import Actor
@@ -16,14 +18,33 @@ from diagnoses.models import Image, Job, ModelVersion, RejectedFile, Study
 from diagnoses.models.audit import AuditAction
 from diagnoses.models.job import Purpose
 from diagnoses.selectors.registry import can_read_here, live_model_version, shadow_model_version
+from diagnoses.selectors.studies import state_of, with_files
+from diagnoses.selectors.waiting import images_per_second, queued_count
 
 _log = logging.getLogger(__name__)
 
 STORAGE_FAULT = "storage_unavailable"
+_GUESSED_IMAGES_PER_SECOND = 10.0
+_LONGEST_RETRY_SECONDS = 600
 
 
 class SubmissionError(Exception):
     """Nothing of what was sent could be taken, whatever the files hold; the text is for the sender."""
+
+
+class QueueFullError(SubmissionError):
+    """So much waits already that nothing more is taken for now."""
+
+    def __init__(self, waiting: int, retry_after_seconds: int) -> None:
+        super().__init__(
+            f"{waiting} images wait to be read already, and no more are taken until there are fewer. Nothing was kept: "
+            f"send these again in {retry_after_seconds} seconds."
+        )
+        self.retry_after_seconds = retry_after_seconds
+
+
+class KeyReusedError(SubmissionError):
+    """The idempotency key stands for other files, or other words about them."""
 
 
 @dataclass(frozen=True)
@@ -78,16 +99,36 @@ def submit_study(
     files: Sequence[SentFile],
     details: StudyDetails,
     model_version: ModelVersion | None = None,
+    idempotency_key: str = "",
 ) -> Submission:
     """Check and keep each file on its own, then commit study, images, jobs and audit together, then ring.
 
-    The images are read with `model_version`, by default the live one. Raises SubmissionError where nobody is signed in,
-    for no files or too many, or without a model to read them.
+    The images are read with `model_version`, by default the live one. What was sent before with the same
+    `idempotency_key` is not taken in again; the study of then is given back as it stands now. Raises SubmissionError
+    where nobody is signed in, for no files or too many, or without a model to read them; QueueFullError while too much
+    waits, and KeyReusedError where the key stands for something else.
     """
     if actor.user is None:
         raise SubmissionError("Sign in to send studies.")
     _check_count(len(files))
-    reader = _reader(model_version)
+    _check_room(len(files))
+    try:
+        return _take_in(actor, files, details, _reader(model_version), idempotency_key)
+    except _SentBeforeError as sent_before:
+        return _as_it_stands(actor, idempotency_key, sent_before.fingerprint)
+
+
+class _SentBeforeError(Exception):
+    """A study with this key is there already."""
+
+    def __init__(self, fingerprint: str) -> None:
+        super().__init__()
+        self.fingerprint = fingerprint
+
+
+def _take_in(
+    actor: Actor, files: Sequence[SentFile], details: StudyDetails, reader: ModelVersion, key: str
+) -> Submission:
     kept: list[Image | FileError] = []
     commit_tried = False
     try:
@@ -95,7 +136,7 @@ def submit_study(
         if not any(isinstance(item, Image) for item in kept):
             return _refuse_all(actor, files, kept)
         with transaction.atomic():
-            study = Study.objects.create(submitted_by=actor.user, **vars(details))
+            study = _new_study(actor, details, key, _fingerprint(details, kept) if key else "")
             submission = _commit(actor, study, files, kept, reader)
             transaction.on_commit(queue.ring, robust=True)
             commit_tried = True
@@ -106,6 +147,43 @@ def submit_study(
             _remove(kept)
         raise
     return submission
+
+
+def _new_study(actor: Actor, details: StudyDetails, key: str, fingerprint: str) -> Study:
+    assert actor.user is not None  # noqa: S101 - for the type checker; nobody gets here without
+    fields = {**vars(details), "submitted_by": actor.user}
+    if not key:
+        return Study.objects.create(**fields)
+    try:
+        with transaction.atomic():
+            return Study.objects.create(**fields, idempotency_key=key, idempotency_fingerprint=fingerprint)
+    except IntegrityError as error:
+        raise _SentBeforeError(fingerprint) from error
+
+
+def _fingerprint(details: StudyDetails, kept: Iterable[Image | FileError]) -> str:
+    """The same for the same files in the same order with the same words about them."""
+    contents = [item.sha256 if isinstance(item, Image) else item.code for item in kept]
+    return sha256(repr((details, contents)).encode()).hexdigest()
+
+
+def _as_it_stands(actor: Actor, key: str, fingerprint: str) -> Submission:
+    """What was sent with this key before, with the state that each file is in now."""
+    study = with_files(Study.objects.filter(submitted_by=actor.user)).get(idempotency_key=key)
+    if study.idempotency_fingerprint != fingerprint:
+        raise KeyReusedError(
+            "This Idempotency-Key was used for other files or other words about them. Nothing was kept: send these "
+            "with a key of their own."
+        )
+    return Submission(
+        study,
+        [
+            Answer(
+                image.filename, image.job, FileError(image.error_code, image.error_message) if not image.job else None
+            )
+            for image in state_of(study).images
+        ],
+    )
 
 
 def _remove(kept: Iterable[Image | FileError]) -> None:
@@ -133,6 +211,15 @@ def _check_count(count: int) -> None:
         raise SubmissionError(
             f"{count} files were sent; at most {settings.CXR_MAX_FILES} are taken at once. Send them in parts."
         )
+
+
+def _check_room(count: int) -> None:
+    waiting = queued_count()
+    if waiting + count <= settings.CXR_MAX_QUEUED:
+        return
+    surplus = waiting + count - settings.CXR_MAX_QUEUED
+    pace = images_per_second() or _GUESSED_IMAGES_PER_SECOND
+    raise QueueFullError(waiting, min(_LONGEST_RETRY_SECONDS, max(1, ceil(surplus / pace))))
 
 
 def _keep(file: SentFile) -> Image | FileError:

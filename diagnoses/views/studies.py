@@ -23,7 +23,8 @@ from diagnoses.models.audit import AuditAction
 from diagnoses.roles import MAY_SUBMIT
 from diagnoses.selectors.registry import a_worker_is_alive, available_model_versions
 from diagnoses.selectors.studies import StudyState, Viewer, study_state
-from diagnoses.services.submission import Submission, SubmissionError, submit_study
+from diagnoses.selectors.waiting import waiting_of
+from diagnoses.services.submission import QueueFullError, Submission, SubmissionError, submit_study
 from diagnoses.views.shown import at_a_glance, shown_images
 from diagnoses.views.uploads import sent_files
 
@@ -39,7 +40,13 @@ def send(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return render(request, "diagnoses/send.html", {"form": StudyForm()})
     form = StudyForm(request.POST, request.FILES)
-    submission = _submit(request, form) if form.is_valid() else None
+    try:
+        submission = _submit(request, form) if form.is_valid() else None
+    except QueueFullError as error:
+        form.add_error("files", str(error))
+        full = render(request, "diagnoses/send.html", {"form": form}, status=429)
+        full["Retry-After"] = str(error.retry_after_seconds)
+        return full
     if submission and submission.study:
         return redirect("study", submission.study.pk)
     rejected = submission.answers if submission else []
@@ -79,6 +86,8 @@ def _submit(request: HttpRequest, form: StudyForm) -> Submission | None:
             details=form.details(),
             model_version=form.version(),
         )
+    except QueueFullError:
+        raise
     except SubmissionError as error:
         form.add_error("files", str(error))
         return None
@@ -104,6 +113,7 @@ def _show(
         "palettes": list(Palette),
         "prevalence": settings.CXR_PREVALENCE,
         "worker_is_alive": state.ended or a_worker_is_alive(),
+        "waiting": waiting_of(state),
     }
     return render(request, template, context, status=status)
 
@@ -115,10 +125,15 @@ def _visible_state(user: Viewer, study_id: uuid.UUID) -> StudyState:
         raise Http404 from error
 
 
-def _look(user: Viewer, study_id: uuid.UUID) -> StudyState:
-    """The state now, without keeping a database connection for as long as the page stays open."""
+def _look(user: Viewer, study_id: uuid.UUID) -> tuple[bool, str]:
+    """Whether all has ended, and what changes whenever the page should.
+
+    Without keeping a database connection for as long as the page stays open.
+    """
     try:
-        return study_state(user, study_id)
+        state = study_state(user, study_id)
+        waiting = waiting_of(state)
+        return state.ended, f"{state.fingerprint} {waiting.words if waiting else ''}"
     finally:
         close_old_connections()
 
@@ -129,10 +144,10 @@ async def _changes(user: Viewer, study_id: uuid.UUID) -> AsyncIterator[str]:
     until = time.monotonic() + _STREAM_SECONDS
     yield "retry: 2000\n\n"
     while time.monotonic() < until:
-        state = await sync_to_async(_look)(user, study_id)
-        if state.fingerprint != seen:
-            seen = state.fingerprint
-            yield f"event: state\ndata: {json.dumps({'ended': state.ended})}\n\n"
-        if state.ended:
+        ended, now = await sync_to_async(_look)(user, study_id)
+        if now != seen:
+            seen = now
+            yield f"event: state\ndata: {json.dumps({'ended': ended})}\n\n"
+        if ended:
             return
         await asyncio.sleep(_LOOK_EVERY_SECONDS)

@@ -140,6 +140,18 @@ def test_where_no_file_is_usable_each_is_named_with_its_own_reason(browser: Clie
     assert stored_files() == []
 
 
+def test_when_too_much_waits_nothing_is_taken_and_the_page_says_when_to_come_again(
+    browser: Client, settings: LazySettings
+) -> None:
+    settings.CXR_MAX_QUEUED = 1
+    response = send(browser, upload(), upload(), patient_id="P-77")
+    assert response.status_code == 429
+    assert int(response["Retry-After"]) >= 1
+    assert "send these again in" in text(response)
+    assert 'value="P-77"' in text(response)
+    assert not Study.objects.exists()
+
+
 def test_what_was_typed_is_still_there_after_a_refusal(browser: Client) -> None:
     page = text(send(browser, upload(data=b""), patient_id="P-77", clinical_note="Cough"))
     assert 'value="P-77"' in page
