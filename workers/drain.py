@@ -9,6 +9,7 @@ from django.conf import settings
 from diagnoses.imaging.errors import ImageError
 from diagnoses.services import jobs as job_services
 from diagnoses.services.jobs import Claim, Outcome
+from workers.inference.alone import Ending, NoAnswerError, read_alone
 from workers.inference.reader import Reading, ReadRequest
 from workers.runtime import Runtime
 
@@ -19,6 +20,14 @@ FILE_ALTERED = "file_altered"
 INTERNAL_ERROR = "internal_error"
 
 _BUDGET_SECONDS = 10.0
+_ENDINGS = {
+    Ending.CRASHED: "Reading this file ends the program that reads it. Export the file again and send it anew; if that "
+    "fails, too, your administrator can look into it.",
+    Ending.TOO_LONG: "Reading this file takes longer than any should. Export the file again and send it anew; if that "
+    "fails, too, your administrator can look into it.",
+    Ending.OUT_OF_MEMORY: "Reading this file takes more memory than any should. Export it in its usual size and send it "
+    "anew; if that fails, too, your administrator can look into it.",
+}
 
 
 def drain(runtime: Runtime) -> int:
@@ -46,9 +55,17 @@ def read_batch(runtime: Runtime, claims: Sequence[Claim]) -> None:
     files = [(claim, data) for claim in claims if (data := _read_file(claim)) is not None]
     if not files:
         return
+    reader = runtime.readers[claims[0].model_version_id]
+    requests = [ReadRequest(data, claim.age_years, claim.gate_overridden) for claim, data in files]
     try:
-        reader = runtime.readers[claims[0].model_version_id]
-        answers = reader.read([ReadRequest(data, claim.age_years, claim.gate_overridden) for claim, data in files])
+        if claims[0].is_suspect:
+            answers = [read_alone(reader, request, settings.CXR_READING_SECONDS) for request in requests]
+        else:
+            answers = reader.read(requests)
+    except NoAnswerError as error:
+        _log.exception("Job %s was read in a process of its own, which gave no answer", claims[0].job_id)
+        job_services.fail_job(claim=claims[0], code=error.ending, message=_ENDINGS[error.ending])
+        return
     except Exception:  # noqa: BLE001 - whatever it was, every job of the batch gets its end
         _log.exception("A batch of %d could not be read", len(files))
         _blame_one(runtime, [claim for claim, _ in files])

@@ -42,6 +42,8 @@ class Claim:
     model_version_id: int
     age_years: float | None
     gate_overridden: bool
+    is_suspect: bool
+    """A worker died over it, or over one of those that it was read with."""
 
 
 @dataclass(frozen=True)
@@ -302,6 +304,7 @@ def _claim(job: Job) -> Claim:
         job.model_version_id,
         _age_years(job.image.study),
         bool(job.override_code),
+        job.attempts > 1,
     )
 
 

@@ -181,6 +181,7 @@ def claim_of(job: Job) -> Claim:
         job.model_version_id,
         None,
         bool(job.override_code),
+        job.attempts > 1,
     )
 
 

@@ -116,7 +116,15 @@ def test_a_claim_says_what_to_read_and_how_it_was_sent(study: Study, model_versi
     [claimed] = claim(model_version)
     stored_name = job.image.stored_name
     assert claimed == Claim(
-        job.pk, 1, "reader-1", PICTURE_SHA256, stored_name, model_version.pk, age_years=None, gate_overridden=False
+        job.pk,
+        1,
+        "reader-1",
+        PICTURE_SHA256,
+        stored_name,
+        model_version.pk,
+        age_years=None,
+        gate_overridden=False,
+        is_suspect=False,
     )
     assert read_file(claimed) == PICTURE
 

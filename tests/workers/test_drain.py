@@ -21,6 +21,7 @@ from tests.diagnoses.conftest import Doorbell
 from tests.diagnoses.factory import HEATMAP, make_job, make_model_version, make_study, row, stored_files
 from workers import drain as draining
 from workers.drain import drain, read_batch
+from workers.inference.alone import Ending, NoAnswerError
 from workers.inference.reader import HEAT_AT_BORDER, IN_BAND, UNSTABLE, Reading, ReadRequest
 from workers.runtime import Runtime
 
@@ -275,13 +276,37 @@ def test_draining_nothing_asks_the_reader_nothing(model_version: ModelVersion) -
     assert reader.batches == []
 
 
-def test_an_input_that_took_a_worker_down_is_read_alone(study: Study, model_version: ModelVersion) -> None:
+def test_an_input_that_took_a_worker_down_is_read_alone_in_a_process_of_its_own(
+    study: Study, model_version: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone: list[bytes] = []
+
+    def read_alone(reader: ToldReader, request: ReadRequest, seconds: int) -> Reading | ImageError:
+        alone.append(request.data)
+        return reading(request.data)
+
+    monkeypatch.setattr(draining, "read_alone", read_alone)
     make_job(study, model_version, data=b"suspect", attempts=1)
     for name in (b"one", b"two"):
         make_job(study, model_version, data=name)
     reader = ToldReader()
     drain(a_runtime(model_version, reader))
-    assert reader.batches == [[b"suspect"], [b"one", b"two"]]
+    assert (alone, reader.batches) == ([b"suspect"], [[b"one", b"two"]])
+    assert set(ends().values()) == {("done", "")}
+
+
+@pytest.mark.parametrize("ending", Ending)
+def test_an_input_that_takes_down_a_process_of_its_own_fails_with_words(
+    study: Study, model_version: ModelVersion, monkeypatch: pytest.MonkeyPatch, ending: Ending
+) -> None:
+    def read_alone(*_: object) -> Reading:
+        raise NoAnswerError(ending)
+
+    monkeypatch.setattr(draining, "read_alone", read_alone)
+    make_job(study, model_version, data=b"poison", filename="poison", attempts=1)
+    drain(a_runtime(model_version, ToldReader()))
+    assert ends() == {"poison": ("failed", ending)}
+    assert "send it anew" in job_of("poison").error_message
 
 
 def test_a_long_drain_leaves_the_rest_to_a_fresh_ring(

@@ -95,7 +95,7 @@ class Reader:
                 f"pictures as {PREPROCESSING_VERSION}."
             )
         check_files(folder, self.card)
-        self._refuse_outside_age = refuse_outside_age
+        self.refuses_outside_age = refuse_outside_age
         self._gate = load_gate(folder, self.card.gate)
         self._engine = load_engine(folder, self.card, engine)
         self._decoders = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode")
@@ -122,7 +122,7 @@ class Reader:
             return error
         case = _Case(request, preprocess(radiograph.pixels, self.card.input_size), 0.0)
         for fault in judge_facts(radiograph.facts, request.age_years) + judge_quality(radiograph, case.picture):
-            if fault is ImageFault.OUTSIDE_AGE and not self._refuse_outside_age:
+            if fault is ImageFault.OUTSIDE_AGE and not self.refuses_outside_age:
                 case.warnings.append(fault)
             elif refusal := case.object_to(fault):
                 return refusal
