@@ -25,8 +25,8 @@ _ENDINGS = {
     "fails, too, your administrator can look into it.",
     Ending.TOO_LONG: "Reading this file takes longer than any should. Export the file again and send it anew; if that "
     "fails, too, your administrator can look into it.",
-    Ending.OUT_OF_MEMORY: "Reading this file takes more memory than any should. Export it in its usual size and send it "
-    "anew; if that fails, too, your administrator can look into it.",
+    Ending.OUT_OF_MEMORY: "Reading this file takes more memory than any should. Export it in its usual size and send "
+    "it anew; if that fails, too, your administrator can look into it.",
 }
 
 
