@@ -184,6 +184,13 @@ def test_uploads_are_accepted_while_redis_stands_still(site: Site, stream: Strea
     stream.check()
 
 
+def test_what_is_sent_while_redis_stands_still_is_read_without_it(site: Site, stream: Stream) -> None:
+    with stopped(site.redis):
+        stream.send(2)
+        stream.check()
+    assert stream.statuses == [202] * 2
+
+
 def test_a_killed_database_comes_back_with_all_that_was_accepted(site: Site, stream: Stream) -> None:
     before = site.output
     with worker_held(site, stream):

@@ -16,5 +16,5 @@ class _HungryReader:
 
 
 if __name__ == "__main__":
-    alone.Reader = _HungryReader  # type: ignore[attr-defined]
+    alone.Reader = _HungryReader  # type: ignore[attr-defined,assignment]
     sys.exit(alone.main(*sys.argv[1:]))
