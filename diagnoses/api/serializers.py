@@ -11,7 +11,7 @@ from diagnoses.models.job import Indeterminacy, Label
 from diagnoses.models.study import Sex
 from diagnoses.selectors.cards import find_model_version
 from diagnoses.selectors.studies import StudyImage, StudyState
-from diagnoses.selectors.waiting import Waiting
+from diagnoses.selectors.waiting import waiting_of
 from diagnoses.services.submission import Answer, StudyDetails, Submission
 from diagnoses.states import JobStatus
 
@@ -271,9 +271,11 @@ def submission_data(submission: Submission) -> dict[str, Any]:
     }
 
 
-def queue_data(waiting: Waiting | None) -> dict[str, Any] | None:
-    """A place in the queue in the shape of `QueueSerializer`."""
-    return {"images_ahead": waiting.ahead, "eta_seconds": waiting.seconds} if waiting else None
+def waiting_study_data(state: StudyState, context: dict[str, Any]) -> dict[str, Any]:
+    """A study in the shape of `WaitingStudySerializer`."""
+    waiting = waiting_of(state)
+    place = {"images_ahead": waiting.ahead, "eta_seconds": waiting.seconds} if waiting else None
+    return study_data(state, context) | {"queue": place}
 
 
 def study_data(state: StudyState, context: dict[str, Any]) -> dict[str, Any]:

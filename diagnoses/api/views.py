@@ -25,9 +25,9 @@ from diagnoses.api.serializers import (
     StudyUploadSerializer,
     SubmissionSerializer,
     WaitingStudySerializer,
-    queue_data,
     study_data,
     submission_data,
+    waiting_study_data,
 )
 from diagnoses.forms import HistoryForm
 from diagnoses.imaging.heatmap import Palette
@@ -37,7 +37,6 @@ from diagnoses.models.job import Label
 from diagnoses.roles import MAY_SUBMIT
 from diagnoses.selectors.history import find_studies, read_instant
 from diagnoses.selectors.studies import StudyState, images_visible_to, state_of, study_state, with_files
-from diagnoses.selectors.waiting import waiting_of
 from diagnoses.services.submission import KeyReusedError, QueueFullError, SubmissionError, submit_study
 from diagnoses.states import JobStatus
 from diagnoses.views.pictures import heatmap_response, palette_of, picture_response, visible_job_with_result
@@ -154,7 +153,7 @@ class StudyView(PrivateView):
         except Study.DoesNotExist as error:
             raise Http404 from error
         audit.record(AuditAction.STUDY_VIEWED, audit.actor_of(request._request), state.study)
-        return Response(_data(state, request) | {"queue": queue_data(waiting_of(state))})
+        return Response(waiting_study_data(state, {"request": request}))
 
 
 class PictureView(PrivateView):

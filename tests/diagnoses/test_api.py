@@ -3,7 +3,6 @@
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import cv2
 import numpy as np
@@ -18,7 +17,6 @@ from rest_framework.test import APIClient
 
 from diagnoses import storage
 from diagnoses.models import Image, Job, ModelVersion, RejectedFile, Study
-from diagnoses.models.audit import AuditAction
 from diagnoses.services.jobs import claim_jobs, complete_job, refuse_job
 from diagnoses.states import JobStatus
 from tests.conftest import api_of
@@ -26,7 +24,6 @@ from tests.diagnoses.conftest import Doorbell
 from tests.diagnoses.factory import (
     PICTURE,
     PICTURE_SHA256,
-    last_event,
     make_job,
     make_study,
     outcome,
@@ -97,79 +94,6 @@ def test_all_that_may_be_said_may_be_left_out_or_empty(api: APIClient) -> None:
     for fields in ({}, dict.fromkeys(names, "")):
         answer = study_of(api, send(api, upload(), **fields).json()["id"])
         assert [answer[name] for name in names] == ["", "", None, "", ""]
-
-
-def test_an_urgent_study_is_on_record_as_one_and_its_jobs_go_first(api: APIClient) -> None:
-    ordinary, urgent = (send(api, upload(), urgent=urgent).json()["id"] for urgent in ("false", "true"))
-    assert [study_of(api, study)["urgent"] for study in (ordinary, urgent)] == [False, True]
-    assert dict(Job.objects.values_list("image__study__id", "urgent")) == {UUID(ordinary): False, UUID(urgent): True}
-    assert last_event(AuditAction.STUDY_SUBMITTED).detail["urgent"] is True
-
-
-def again(api: APIClient, *files: SimpleUploadedFile, key: str = "once", **fields: str) -> Any:
-    data = {"files": list(files), **fields}
-    return api.post(STUDIES, data, format="multipart", headers={"Idempotency-Key": key})
-
-
-def test_what_is_sent_again_with_the_same_key_is_taken_in_once(api: APIClient) -> None:
-    first = again(api, upload("1.png"), upload("2.txt", b"Dear colleague"), patient_id="P-1")
-    second = again(api, upload("1.png"), upload("2.txt", b"Dear colleague"), patient_id="P-1")
-    assert (first.status_code, second.status_code) == (202, 202)
-    assert second.json() == first.json()
-    assert (Study.objects.count(), Job.objects.count(), len(stored_files())) == (1, 1, 1)
-
-
-def test_the_answer_to_the_same_key_says_how_far_the_study_is(api: APIClient, model_version: ModelVersion) -> None:
-    again(api, upload())
-    [claim] = claim_jobs(worker_name="reader-1", model_versions=[model_version], limit=1)
-    refuse_job(claim=claim, code="damaged", message="Export it again.")
-    [image] = again(api, upload()).json()["images"]
-    assert (image["status"], image["filename"]) == ("refused", "chest.png")
-
-
-@pytest.mark.parametrize("change", [{"data": b"Dear colleague"}, {"patient_id": "P-2"}], ids=["file", "words"])
-def test_the_same_key_for_something_else_is_refused_and_keeps_nothing(api: APIClient, change: dict[str, Any]) -> None:
-    again(api, upload(), upload(), patient_id="P-1")
-    fields = {"patient_id": "P-1"} | {name: value for name, value in change.items() if name != "data"}
-    response = again(api, upload(), upload(data=change.get("data", PICTURE)), **fields)
-    assert response.status_code == 409
-    assert "with a key of their own" in response.json()["detail"]
-    assert (Study.objects.count(), len(stored_files())) == (1, 2)
-
-
-def test_another_senders_key_of_the_same_name_is_another_key(api: APIClient, outsider: User) -> None:
-    mine, theirs = again(api, upload()).json()["id"], again(api_of(outsider), upload()).json()["id"]
-    assert mine != theirs
-    assert Study.objects.count() == 2
-
-
-@pytest.mark.parametrize("key", ["k" * 256, "tab\tbed"])
-def test_a_key_that_is_none_is_refused_with_words(api: APIClient, key: str) -> None:
-    response = again(api, upload(), key=key)
-    assert response.status_code == 400
-    assert "at most 255 printable characters" in response.json()["detail"]
-    assert not Study.objects.exists()
-
-
-def test_when_too_much_waits_nothing_is_taken_and_the_answer_says_when_to_come_again(
-    api: APIClient, settings: LazySettings
-) -> None:
-    settings.CXR_MAX_QUEUED = 3
-    assert send(api, upload(), upload()).status_code == 202
-    response = send(api, upload(), upload())
-    assert response.status_code == 429
-    assert int(response["Retry-After"]) >= 1
-    assert "2 images wait to be read already" in response.json()["detail"]
-    assert (Study.objects.count(), len(stored_files())) == (1, 2)
-    assert send(api, upload()).status_code == 202
-
-
-def test_a_waiting_study_says_its_place_in_the_queue(api: APIClient, model_version: ModelVersion) -> None:
-    first, second = (send(api, upload(), upload()).json()["id"] for _ in range(2))
-    assert study_of(api, first)["queue"] == {"images_ahead": 0, "eta_seconds": None}
-    assert study_of(api, second)["queue"] == {"images_ahead": 2, "eta_seconds": None}
-    claim_jobs(worker_name="reader-1", model_versions=[model_version], limit=4)
-    assert study_of(api, second)["queue"] is None
 
 
 def test_the_bytes_arrive_unchanged(api: APIClient) -> None:
