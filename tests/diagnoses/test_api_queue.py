@@ -1,7 +1,7 @@
 """Sending by API to a queue that is long, and sending the same again."""
 
-from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.conf import LazySettings
@@ -10,17 +10,14 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework.test import APIClient
 
 from diagnoses.models import Job, ModelVersion, Study
+from diagnoses.models.audit import AuditAction
 from diagnoses.services.jobs import claim_jobs, refuse_job
 from tests.conftest import api_of
-from tests.diagnoses.factory import (
-    PICTURE,
-    stored_files,
-)
+from tests.diagnoses.factory import PICTURE, last_event, stored_files
 
 pytestmark = pytest.mark.usefixtures("model_version")
 
 STUDIES = "/api/v1/studies/"
-NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
 
 def upload(name: str = "chest.png", data: bytes = PICTURE) -> SimpleUploadedFile:
