@@ -98,7 +98,7 @@ class Environment(BaseSettings):
     prevalence: float | None = Field(alias="CXR_PREVALENCE", default=None, gt=0, lt=1)
     batch_size: int = Field(alias="CXR_BATCH_SIZE", default=16, ge=1, le=256)
     lease_seconds: int = Field(alias="CXR_LEASE_SECONDS", default=30, ge=2, le=3600)
-    reading_seconds: int = Field(alias="CXR_READING_SECONDS", default=120, ge=5, le=3600)
+    reading_seconds: int = Field(alias="CXR_READING_SECONDS", default=120, ge=20, le=3600)
     max_attempts: int = Field(alias="CXR_MAX_ATTEMPTS", default=3, ge=1, le=20)
     max_file_mb: int = Field(alias="CXR_MAX_FILE_MB", default=64, ge=1, le=1024)
     max_files: int = Field(alias="CXR_MAX_FILES", default=200, ge=1, le=1000)

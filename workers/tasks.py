@@ -25,9 +25,9 @@ def drain() -> None:
 @cache
 def watch() -> Watch:
     """The watch of this process, begun at the first call."""
-    watch = Watch(runtime.current())
-    watch.start()
-    return watch
+    begun = Watch(runtime.current())
+    begun.start()
+    return begun
 
 
 @worker_process_init.connect

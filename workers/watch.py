@@ -59,14 +59,14 @@ class Watch:
             close_old_connections()
             if not self._is_idle() or not job_services.is_overdue(self._runtime.model_versions, _UNHEARD_SECONDS):
                 return
-            self._deaf_rounds += 1
             _log.warning("Jobs wait that the doorbell did not ring for; reading them")
             drain(self._runtime)
         except DatabaseError as error:
             _log.warning("The database is out of reach (%s); looking again soon", error)
             connection.close()
             return
-        if self._deaf_rounds >= _DEAF_ROUNDS and job_services.doorbell_answers():
+        self._deaf_rounds = self._deaf_rounds + 1 if job_services.doorbell_answers() else 0
+        if self._deaf_rounds >= _DEAF_ROUNDS:
             _log.error("Redis answers, but this worker does not hear the doorbell any more. It ends; start it again.")
             os.kill(os.getppid(), signal.SIGTERM)
 

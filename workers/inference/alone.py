@@ -22,7 +22,6 @@ _MODULE = "workers.inference.alone"
 _ROOT = Path(__file__).parent.parent.parent
 _MEMORY_BYTES = 2 * 1024**3
 """Above what the loaded model takes."""
-_LOADING_SECONDS = 60
 _OUT_OF_MEMORY = 71
 _PAGE_BYTES = resource.getpagesize()
 
@@ -44,7 +43,10 @@ class NoAnswerError(Exception):
 
 
 def read_alone(reader: Reader, request: ReadRequest, seconds: int) -> Reading | ImageError:
-    """What a reader like `reader` says of one file, in a process of its own. Raises NoAnswerError."""
+    """What a reader like `reader` says of one file, in a process of its own. Raises NoAnswerError.
+
+    It may take `seconds` in all, the loading of the model among them.
+    """
     refusal = "refuse" if reader.refuses_outside_age else "warn"
     limits = [str(seconds), str(_MEMORY_BYTES)]
     command = [sys.executable, "-m", _MODULE, str(reader.folder), reader.engine, *limits, refusal]
@@ -55,7 +57,7 @@ def read_alone(reader: Reader, request: ReadRequest, seconds: int) -> Reading | 
             input=json.dumps(head).encode() + b"\n" + request.data,
             capture_output=True,
             cwd=_ROOT,
-            timeout=_LOADING_SECONDS + seconds,
+            timeout=seconds,
             check=False,
         )
     except subprocess.TimeoutExpired as error:
@@ -98,7 +100,10 @@ def main(folder: str, engine: str, seconds: str, memory_bytes: str, outside_age:
 
 
 def _limit(seconds: int, memory_bytes: int) -> None:
-    """No core file, so much more processor time than was used already, and so much more memory."""
+    """No core file, so much more processor time than was used already, and so much more memory.
+
+    The time is for a child whose parent died before it could end it.
+    """
     used = resource.getrusage(resource.RUSAGE_SELF)
     until = int(used.ru_utime + used.ru_stime) + seconds
     taken = int(Path("/proc/self/statm").read_text().split()[0]) * _PAGE_BYTES

@@ -39,16 +39,10 @@ def test_a_file_that_is_no_picture_is_refused_alone_as_among_others(reader: Read
     assert (answer.fault, answer.message) == (ImageFault(expected.fault), expected.message)
 
 
-def test_a_reading_that_takes_too_much_time_is_ended(reader: Reader) -> None:
-    with pytest.raises(NoAnswerError) as caught:
-        read_alone(reader, ReadRequest(pictures.png(pictures.phantom(3000, 3000))), seconds=0)
-    assert caught.value.ending is Ending.TOO_LONG
-
-
 def test_a_reading_that_never_returns_is_ended(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(alone, "_LOADING_SECONDS", 0.1)
+    monkeypatch.setattr(alone, "_MODULE", "tests.workers.inference.busy")
     with pytest.raises(NoAnswerError) as caught:
-        read_alone(reader, ReadRequest(b""), seconds=0)
+        read_alone(reader, ReadRequest(b""), seconds=3)
     assert caught.value.ending is Ending.TOO_LONG
 
 
