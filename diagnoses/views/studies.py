@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -24,7 +24,7 @@ from diagnoses.roles import MAY_SUBMIT
 from diagnoses.selectors.registry import a_worker_is_alive, available_model_versions
 from diagnoses.selectors.studies import StudyState, Viewer, study_state
 from diagnoses.selectors.waiting import waiting_of
-from diagnoses.services.submission import QueueFullError, Submission, SubmissionError, submit_study
+from diagnoses.services.submission import Answer, QueueFullError, Submission, SubmissionError, submit_study
 from diagnoses.views.shown import at_a_glance, shown_images
 from diagnoses.views.uploads import sent_files
 
@@ -40,17 +40,21 @@ def send(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return render(request, "diagnoses/send.html", {"form": StudyForm()})
     form = StudyForm(request.POST, request.FILES)
+    if not form.is_valid():
+        return _send_again(request, form)
     try:
-        submission = _submit(request, form) if form.is_valid() else None
+        submission = _submit(request, form)
     except QueueFullError as error:
         form.add_error("files", str(error))
-        full = render(request, "diagnoses/send.html", {"form": form}, status=429)
-        full["Retry-After"] = str(error.retry_after_seconds)
-        return full
-    if submission and submission.study:
-        return redirect("study", submission.study.pk)
-    rejected = submission.answers if submission else []
-    return render(request, "diagnoses/send.html", {"form": form, "rejected": rejected}, status=400)
+        response = _send_again(request, form, status=429)
+        response["Retry-After"] = str(error.retry_after_seconds)
+        return response
+    except SubmissionError as error:
+        form.add_error("files", str(error))
+        return _send_again(request, form)
+    if submission.study is None:
+        return _send_again(request, form, rejected=submission.answers)
+    return redirect("study", submission.study.pk)
 
 
 @require_safe
@@ -78,19 +82,20 @@ async def study_events(request: HttpRequest, study_id: uuid.UUID) -> StreamingHt
     return response
 
 
-def _submit(request: HttpRequest, form: StudyForm) -> Submission | None:
-    try:
-        return submit_study(
-            actor=audit.actor_of(request),
-            files=sent_files(form.cleaned_data["files"]),
-            details=form.details(),
-            model_version=form.version(),
-        )
-    except QueueFullError:
-        raise
-    except SubmissionError as error:
-        form.add_error("files", str(error))
-        return None
+def _submit(request: HttpRequest, form: StudyForm) -> Submission:
+    return submit_study(
+        actor=audit.actor_of(request),
+        files=sent_files(form.cleaned_data["files"]),
+        details=form.details(),
+        model_version=form.version(),
+    )
+
+
+def _send_again(
+    request: HttpRequest, form: StudyForm, status: int = 400, rejected: Sequence[Answer] = ()
+) -> HttpResponse:
+    """The form as it was filled in, with the reasons why nothing was taken."""
+    return render(request, "diagnoses/send.html", {"form": form, "rejected": rejected}, status=status)
 
 
 def show_problem(request: HttpRequest, image: Image, problem: str, status: int) -> HttpResponse:

@@ -2,14 +2,12 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoCaptureOnCommitCallbacks
@@ -30,25 +28,11 @@ from tests.diagnoses.factory import (
     queries_of,
     stored_files,
 )
+from tests.diagnoses.sending import STUDIES, send, study_of, upload
 
 pytestmark = pytest.mark.usefixtures("model_version")
 
-STUDIES = "/api/v1/studies/"
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
-
-
-def upload(name: str = "chest.png", data: bytes = PICTURE) -> SimpleUploadedFile:
-    return SimpleUploadedFile(name, data)
-
-
-def send(api: APIClient, *files: SimpleUploadedFile, **fields: str) -> Any:
-    return api.post(STUDIES, {"files": list(files), **fields}, format="multipart")
-
-
-def study_of(api: APIClient, study_id: Any) -> dict[str, Any]:
-    response = api.get(f"{STUDIES}{study_id}/")
-    assert response.status_code == 200
-    return dict(response.json())
 
 
 def listed(api: APIClient, **query: str) -> list[str]:

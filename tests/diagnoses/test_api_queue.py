@@ -14,24 +14,9 @@ from diagnoses.models.audit import AuditAction
 from diagnoses.services.jobs import claim_jobs, refuse_job
 from tests.conftest import api_of
 from tests.diagnoses.factory import PICTURE, last_event, stored_files
+from tests.diagnoses.sending import STUDIES, send, study_of, upload
 
 pytestmark = pytest.mark.usefixtures("model_version")
-
-STUDIES = "/api/v1/studies/"
-
-
-def upload(name: str = "chest.png", data: bytes = PICTURE) -> SimpleUploadedFile:
-    return SimpleUploadedFile(name, data)
-
-
-def send(api: APIClient, *files: SimpleUploadedFile, **fields: str) -> Any:
-    return api.post(STUDIES, {"files": list(files), **fields}, format="multipart")
-
-
-def study_of(api: APIClient, study_id: Any) -> dict[str, Any]:
-    response = api.get(f"{STUDIES}{study_id}/")
-    assert response.status_code == 200
-    return dict(response.json())
 
 
 def again(api: APIClient, *files: SimpleUploadedFile, key: str = "once", **fields: str) -> Any:

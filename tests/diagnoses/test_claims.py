@@ -1,6 +1,5 @@
 """Which jobs a worker gets, in which order, and what a claim says of each."""
 
-import uuid
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -14,11 +13,10 @@ from diagnoses.models.job import BY_URGENCY, Purpose
 from diagnoses.models.registry import Standing
 from diagnoses.services.jobs import (
     Claim,
-    claim_jobs,
     read_file,
-    reconcile,
 )
 from diagnoses.states import JobStatus
+from tests.diagnoses.claiming import claim, claimed_ids, lose
 from tests.diagnoses.factory import (
     PICTURE,
     PICTURE_SHA256,
@@ -34,21 +32,6 @@ LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 @pytest.fixture
 def study(clinician: User, model_version: ModelVersion) -> Study:
     return make_study(clinician, model_version)
-
-
-def claim(*model_versions: ModelVersion, limit: int = 16, worker: str = "reader-1") -> list[Claim]:
-    return claim_jobs(worker_name=worker, model_versions=model_versions, limit=limit)
-
-
-def claimed_ids(*model_versions: ModelVersion, limit: int = 16) -> list[uuid.UUID]:
-    return [claimed.job_id for claimed in claim(*model_versions, limit=limit)]
-
-
-def lose(job: Job) -> None:
-    """The lease runs out, the scheduler sees it, and it is time to try again."""
-    Job.objects.filter(pk=job.pk).update(lease_until=Now() - timedelta(seconds=1))
-    reconcile()
-    Job.objects.filter(pk=job.pk).update(ready_at=Now())
 
 
 def test_the_oldest_jobs_are_claimed_first(study: Study, model_version: ModelVersion) -> None:

@@ -84,6 +84,12 @@ def test_the_json_is_that_of_the_api(clinician: User, chest: Path) -> None:
     assert said == api_of(clinician).get(f"/api/v1/studies/{said['id']}/").json()
 
 
+@pytest.mark.parametrize("flags", [[], ["--urgent"]])
+def test_a_study_is_urgent_where_that_is_said(clinician: User, chest: Path, flags: list[str]) -> None:
+    send(chest, *flags)
+    assert Study.objects.get().urgent == bool(flags)
+
+
 def test_a_bad_file_beside_a_good_one_is_exit_status_1(clinician: User, folder: Path, chest: Path) -> None:
     (folder / "letter.png").write_bytes(b"Dear colleague")
     status, out, _ = send(folder)

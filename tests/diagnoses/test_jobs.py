@@ -1,6 +1,5 @@
 """What a worker does with jobs that it claimed: holding, ending. Only the last claim's holder may write."""
 
-import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,14 +12,13 @@ from diagnoses.models import AuditEvent, Job, ModelVersion, Result, Study
 from diagnoses.models.audit import AuditAction
 from diagnoses.services.jobs import (
     Claim,
-    claim_jobs,
     complete_job,
     extend_leases,
     fail_job,
-    reconcile,
     refuse_job,
 )
 from diagnoses.states import JobStatus, Move
+from tests.diagnoses.claiming import claim, lose
 from tests.diagnoses.factory import (
     HEATMAP,
     PICTURE_SHA256,
@@ -39,21 +37,6 @@ LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 @pytest.fixture
 def study(clinician: User, model_version: ModelVersion) -> Study:
     return make_study(clinician, model_version)
-
-
-def claim(*model_versions: ModelVersion, limit: int = 16, worker: str = "reader-1") -> list[Claim]:
-    return claim_jobs(worker_name=worker, model_versions=model_versions, limit=limit)
-
-
-def claimed_ids(*model_versions: ModelVersion, limit: int = 16) -> list[uuid.UUID]:
-    return [claimed.job_id for claimed in claim(*model_versions, limit=limit)]
-
-
-def lose(job: Job) -> None:
-    """The lease runs out, the scheduler sees it, and it is time to try again."""
-    Job.objects.filter(pk=job.pk).update(lease_until=Now() - timedelta(seconds=1))
-    reconcile()
-    Job.objects.filter(pk=job.pk).update(ready_at=Now())
 
 
 def running_for_a_second(study: Study, model_version: ModelVersion, worker: str) -> Job:

@@ -48,6 +48,15 @@ def test_a_reading_by_another_version_is_queued_beside_the_first(
     assert doorbell.rings() == 1
 
 
+@pytest.mark.parametrize("urgent", [True, False])
+def test_what_was_urgent_is_read_again_as_urgent(
+    clinician: User, model_version: ModelVersion, other: ModelVersion, actor: Actor, *, urgent: bool
+) -> None:
+    study = make_study(clinician, model_version, JobStatus.DONE, urgent=urgent)
+    job = request_reread(actor=actor, image=study.images.get(), model_version=other)
+    assert job.urgent == urgent
+
+
 def test_the_later_reading_stands_first_and_the_earlier_beside_it(
     clinician: User, done: Job, other: ModelVersion, actor: Actor
 ) -> None:

@@ -154,6 +154,22 @@ def test_what_is_known_of_the_patient_is_shown(browser: Client, clinician: User,
         assert words in raw
 
 
+@pytest.mark.parametrize("urgent", [True, False])
+def test_an_urgent_study_says_so(
+    browser: Client, clinician: User, model_version: ModelVersion, *, urgent: bool
+) -> None:
+    assert ("Urgent" in page_of(browser, make_study(clinician, model_version, urgent=urgent))) == urgent
+
+
+def test_a_waiting_study_says_its_place_in_the_queue_and_one_that_waits_for_nothing_does_not(
+    browser: Client, clinician: User, model_version: ModelVersion
+) -> None:
+    first, second = (make_study(clinician, model_version, JobStatus.QUEUED, JobStatus.QUEUED) for _ in range(2))
+    assert "In the queue: next." in page_of(browser, first)
+    assert "In the queue: 2 images before it." in page_of(browser, second)
+    assert "In the queue" not in page_of(browser, make_study(clinician, model_version, JobStatus.DONE))
+
+
 @pytest.mark.parametrize("status", JobStatus)
 def test_the_page_says_whether_all_is_answered(
     browser: Client, clinician: User, model_version: ModelVersion, status: JobStatus

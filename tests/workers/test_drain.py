@@ -114,6 +114,17 @@ def test_what_is_read_is_done_with_its_result(study: Study, model_version: Model
     assert storage.read(job_of("two").result.heatmap_name) == HEATMAP
 
 
+def test_while_one_thread_reads_no_other_does(study: Study, model_version: ModelVersion) -> None:
+    """The watch and the doorbell's task share one engine."""
+    reader = ToldReader()
+    runtime = a_runtime(model_version, reader)
+    held: list[bool] = []
+    reader.meanwhile = lambda: held.append(runtime.working.locked())
+    make_job(study, model_version, data=b"one")
+    drain(runtime)
+    assert (held, runtime.working.locked()) == ([True], False)
+
+
 def test_a_batch_is_read_in_one_go(study: Study, model_version: ModelVersion) -> None:
     reader = ToldReader()
     read_batch(a_runtime(model_version, reader), claimed(study, model_version, "one", "two", "three"))

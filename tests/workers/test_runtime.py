@@ -2,20 +2,24 @@
 
 import os
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.conf import LazySettings
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import OperationalError
+from django.db.models.functions import Now
 
 from diagnoses.models import ModelVersion, Worker
 from diagnoses.models.registry import Standing
 from diagnoses.selectors.registry import a_worker_is_alive
 from diagnoses.services.registry import register_model_version
-from tests.diagnoses.factory import make_card, make_model_version
+from diagnoses.states import JobStatus
+from tests.diagnoses.factory import make_card, make_job, make_model_version, make_study
 from workers import runtime as running
 from workers.inference import selfcheck
 from workers.inference.card import Card, ModelError
@@ -122,6 +126,17 @@ def test_the_sites_choice_for_other_ages_reaches_each_reader(
     shelf.put(make_card("xception"))
     Runtime()
     assert [asked[1:] for asked in shelf.asked] == [("openvino", refuse)] * 2
+
+
+def test_a_worker_that_starts_puts_right_what_others_left(
+    shelf: Shelf, live: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Runtime, "_stay_present", lambda _: None)
+    study = make_study(User.objects.create(username="sender"), live)
+    job = make_job(study, live, JobStatus.RUNNING, lease_until=Now() - timedelta(seconds=1), attempts=1)
+    Runtime().start()
+    job.refresh_from_db()
+    assert job.status == JobStatus.QUEUED
 
 
 def test_a_worker_reports_all_that_it_has_loaded(shelf: Shelf, live: ModelVersion) -> None:

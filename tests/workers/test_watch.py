@@ -42,9 +42,10 @@ def watch(runtime: Runtime) -> Watch:
 
 @pytest.fixture
 def signals(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
-    """What was sent to which process."""
+    """What was sent to which process, while Redis answers."""
     sent: list[tuple[int, int]] = []
     monkeypatch.setattr(os, "kill", lambda process, number: sent.append((process, number)))
+    monkeypatch.setattr(queue, "answers", lambda: True)
     return sent
 
 
@@ -90,13 +91,8 @@ def _rounds(watch: Watch, study: Study, model_version: ModelVersion, count: int)
 
 
 def test_a_worker_that_is_deaf_while_redis_answers_asks_to_be_started_again(
-    watch: Watch,
-    study: Study,
-    model_version: ModelVersion,
-    signals: list[tuple[int, int]],
-    monkeypatch: pytest.MonkeyPatch,
+    watch: Watch, study: Study, model_version: ModelVersion, signals: list[tuple[int, int]]
 ) -> None:
-    monkeypatch.setattr(queue, "answers", lambda: True)
     _rounds(watch, study, model_version, 5)
     assert signals == []
     _rounds(watch, study, model_version, 1)
@@ -118,13 +114,8 @@ def test_while_redis_is_away_the_worker_stays_and_reads(
 
 
 def test_a_worker_that_hears_the_doorbell_now_and_then_is_not_deaf(
-    watch: Watch,
-    study: Study,
-    model_version: ModelVersion,
-    signals: list[tuple[int, int]],
-    monkeypatch: pytest.MonkeyPatch,
+    watch: Watch, study: Study, model_version: ModelVersion, signals: list[tuple[int, int]]
 ) -> None:
-    monkeypatch.setattr(queue, "answers", lambda: True)
     for _ in range(4):
         _rounds(watch, study, model_version, 4)
         watch.heard()

@@ -63,9 +63,9 @@ def read_alone(reader: Reader, request: ReadRequest, seconds: int) -> Reading | 
     except subprocess.TimeoutExpired as error:
         raise NoAnswerError(Ending.TOO_LONG) from error
     said = done.stderr.decode(errors="replace")[-2000:]
-    if done.returncode == _OUT_OF_MEMORY:
+    if done.returncode in (_OUT_OF_MEMORY, -signal.SIGKILL):  # the system kills where memory runs out
         raise NoAnswerError(Ending.OUT_OF_MEMORY, said)
-    if -done.returncode in (signal.SIGXCPU, signal.SIGKILL):
+    if done.returncode == -signal.SIGXCPU:
         raise NoAnswerError(Ending.TOO_LONG, said)
     if done.returncode != 0:
         raise NoAnswerError(Ending.CRASHED, said)

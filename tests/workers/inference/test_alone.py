@@ -39,24 +39,19 @@ def test_a_file_that_is_no_picture_is_refused_alone_as_among_others(reader: Read
     assert (answer.fault, answer.message) == (ImageFault(expected.fault), expected.message)
 
 
-def test_a_reading_that_never_returns_is_ended(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(alone, "_MODULE", "tests.workers.inference.busy")
-    with pytest.raises(NoAnswerError) as caught:
-        read_alone(reader, ReadRequest(b""), seconds=3)
-    assert caught.value.ending is Ending.TOO_LONG
-
-
-def test_a_reading_that_takes_too_much_memory_is_ended(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(alone, "_MODULE", "tests.workers.inference.hungry")
-    with pytest.raises(NoAnswerError) as caught:
-        read_alone(reader, ReadRequest(b""), seconds=20)
-    assert caught.value.ending is Ending.OUT_OF_MEMORY
-
-
-def test_a_reading_that_ends_the_interpreter_is_told_from_one_that_answers(
-    reader: Reader, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("told", "ending"),
+    [
+        (b"abort", Ending.CRASHED),
+        (b"be killed", Ending.OUT_OF_MEMORY),
+        (b"take all memory", Ending.OUT_OF_MEMORY),
+        (b"never return", Ending.TOO_LONG),
+    ],
+)
+def test_a_reading_that_ends_without_an_answer_says_how(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch, told: bytes, ending: Ending
 ) -> None:
-    monkeypatch.setattr(alone, "_MODULE", "tests.workers.inference.poison")
-    with pytest.raises(NoAnswerError, match="reader_crashed") as caught:
-        read_alone(reader, ReadRequest(b""), seconds=60)
-    assert caught.value.ending is Ending.CRASHED
+    monkeypatch.setattr(alone, "_MODULE", "tests.workers.inference.told_reader")
+    with pytest.raises(NoAnswerError, match=ending) as caught:
+        read_alone(reader, ReadRequest(told), seconds=4)
+    assert caught.value.ending is ending
