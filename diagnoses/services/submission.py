@@ -38,7 +38,7 @@ class QueueFullError(SubmissionError):
     def __init__(self, waiting: int, retry_after_seconds: int) -> None:
         super().__init__(
             f"{waiting} images wait to be read already, and no more are taken until there are fewer. Nothing was kept: "
-            f"send these again in {retry_after_seconds} seconds."
+            f"send these again in {retry_after_seconds} s."
         )
         self.retry_after_seconds = retry_after_seconds
 
@@ -111,11 +111,21 @@ def submit_study(
     if actor.user is None:
         raise SubmissionError("Sign in to send studies.")
     _check_count(len(files))
-    _check_room(len(files))
+    key = _Key(idempotency_key, repr((details, model_version and str(model_version))))
+    if not _was_used(actor, key):
+        _check_room(len(files))
     try:
-        return _take_in(actor, files, details, _reader(model_version), idempotency_key)
+        return _take_in(actor, files, details, _reader(model_version), key)
     except _SentBeforeError as sent_before:
-        return _as_it_stands(actor, idempotency_key, sent_before.fingerprint)
+        return _as_it_stands(actor, key, sent_before.fingerprint)
+
+
+@dataclass(frozen=True)
+class _Key:
+    """The sender's own name for what is sent, empty for none, and what was said of it."""
+
+    name: str
+    said: str
 
 
 class _SentBeforeError(Exception):
@@ -127,7 +137,7 @@ class _SentBeforeError(Exception):
 
 
 def _take_in(
-    actor: Actor, files: Sequence[SentFile], details: StudyDetails, reader: ModelVersion, key: str
+    actor: Actor, files: Sequence[SentFile], details: StudyDetails, reader: ModelVersion, key: _Key
 ) -> Submission:
     kept: list[Image | FileError] = []
     commit_tried = False
@@ -136,7 +146,7 @@ def _take_in(
         if not any(isinstance(item, Image) for item in kept):
             return _refuse_all(actor, files, kept)
         with transaction.atomic():
-            study = _new_study(actor, details, key, _fingerprint(details, kept) if key else "")
+            study = _new_study(actor, details, key, kept)
             submission = _commit(actor, study, files, kept, reader)
             transaction.on_commit(queue.ring, robust=True)
             commit_tried = True
@@ -149,27 +159,32 @@ def _take_in(
     return submission
 
 
-def _new_study(actor: Actor, details: StudyDetails, key: str, fingerprint: str) -> Study:
+def _was_used(actor: Actor, key: _Key) -> bool:
+    return bool(key.name) and Study.objects.filter(submitted_by=actor.user, idempotency_key=key.name).exists()
+
+
+def _new_study(actor: Actor, details: StudyDetails, key: _Key, kept: Iterable[Image | FileError]) -> Study:
     assert actor.user is not None  # noqa: S101 - for the type checker; nobody gets here without
     fields = {**vars(details), "submitted_by": actor.user}
-    if not key:
+    if not key.name:
         return Study.objects.create(**fields)
+    fingerprint = _fingerprint(key, kept)
     try:
         with transaction.atomic():
-            return Study.objects.create(**fields, idempotency_key=key, idempotency_fingerprint=fingerprint)
+            return Study.objects.create(**fields, idempotency_key=key.name, idempotency_fingerprint=fingerprint)
     except IntegrityError as error:
         raise _SentBeforeError(fingerprint) from error
 
 
-def _fingerprint(details: StudyDetails, kept: Iterable[Image | FileError]) -> str:
+def _fingerprint(key: _Key, kept: Iterable[Image | FileError]) -> str:
     """The same for the same files in the same order with the same words about them."""
     contents = [item.sha256 if isinstance(item, Image) else item.code for item in kept]
-    return sha256(repr((details, contents)).encode()).hexdigest()
+    return sha256(repr((key.said, contents)).encode()).hexdigest()
 
 
-def _as_it_stands(actor: Actor, key: str, fingerprint: str) -> Submission:
+def _as_it_stands(actor: Actor, key: _Key, fingerprint: str) -> Submission:
     """What was sent with this key before, with the state that each file is in now."""
-    study = with_files(Study.objects.filter(submitted_by=actor.user)).get(idempotency_key=key)
+    study = with_files(Study.objects.filter(submitted_by=actor.user)).get(idempotency_key=key.name)
     if study.idempotency_fingerprint != fingerprint:
         raise KeyReusedError(
             "This Idempotency-Key was used for other files or other words about them. Nothing was kept: send these "

@@ -40,7 +40,9 @@ def test_the_answer_to_the_same_key_says_how_far_the_study_is(api: APIClient, mo
     assert (image["status"], image["filename"]) == ("refused", "chest.png")
 
 
-@pytest.mark.parametrize("change", [{"data": b"Dear colleague"}, {"patient_id": "P-2"}], ids=["file", "words"])
+@pytest.mark.parametrize(
+    "change", [{"data": b"Dear colleague"}, {"patient_id": "P-2"}, {"model": "mobilenet_v2"}], ids=str
+)
 def test_the_same_key_for_something_else_is_refused_and_keeps_nothing(api: APIClient, change: dict[str, Any]) -> None:
     again(api, upload(), upload(), patient_id="P-1")
     fields = {"patient_id": "P-1"} | {name: value for name, value in change.items() if name != "data"}
@@ -48,6 +50,15 @@ def test_the_same_key_for_something_else_is_refused_and_keeps_nothing(api: APICl
     assert response.status_code == 409
     assert "with a key of their own" in response.json()["detail"]
     assert (Study.objects.count(), len(stored_files())) == (1, 2)
+
+
+def test_what_was_taken_in_before_is_answered_though_the_queue_is_full_by_now(
+    api: APIClient, settings: LazySettings
+) -> None:
+    settings.CXR_MAX_QUEUED = 1
+    first = again(api, upload())
+    assert again(api, upload(), key="another").status_code == 429
+    assert again(api, upload()).json() == first.json()
 
 
 def test_another_senders_key_of_the_same_name_is_another_key(api: APIClient, outsider: User) -> None:
