@@ -37,7 +37,7 @@ from diagnoses.models.registry import Standing
 from diagnoses.roles import MAY_PROMOTE
 from diagnoses.selectors.shadow import MOST_ROWS, shadow_comparison
 from diagnoses.services import registry
-from diagnoses.services.jobs import retry_job
+from diagnoses.services.retrying import retry_job
 
 admin.site.site_header = "Chest X-ray reader: administration"
 admin.site.site_title = "Chest X-ray reader"

@@ -1,5 +1,6 @@
 """Putting on record who did and saw what."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,17 +34,37 @@ def user_actor(user: AbstractBaseUser | AnonymousUser, address: str = "") -> Act
     return Actor(None, "", address)
 
 
+@dataclass(frozen=True)
+class AuditEntry:
+    """One thing to put on record."""
+
+    action: AuditAction
+    actor: Actor
+    target: Model | None
+    detail: dict[str, Any]
+
+
 def record(action: AuditAction, actor: Actor, target: Model | None = None, **detail: Any) -> None:
     """Add one event. It is written before what it speaks of is shown: where it cannot be, nothing is shown."""
-    AuditEvent.objects.create(
-        action=action,
+    _event(AuditEntry(action, actor, target, detail)).save(force_insert=True)
+
+
+def record_all(entries: Iterable[AuditEntry]) -> None:
+    """Add several events at once."""
+    AuditEvent.objects.bulk_create(map(_event, entries))
+
+
+def _event(entry: AuditEntry) -> AuditEvent:
+    actor, target = entry.actor, entry.target
+    return AuditEvent(
+        action=entry.action,
         actor_id=actor.user.pk if actor.user else None,
         actor_name=actor.name,
         actor_roles=", ".join(_roles(actor.user)) if actor.user else "",
         address=actor.address,
         object_type=target._meta.model_name or "" if target else "",
         object_id=str(target.pk) if target else "",
-        detail=detail,
+        detail=entry.detail,
     )
 
 

@@ -1,4 +1,4 @@
-"""Where pictures and heatmaps lie: private, under generated names, on disk before any row speaks of them."""
+"""Where pictures lie: private, under generated names, on disk before any row speaks of them."""
 
 import os
 import uuid
@@ -23,11 +23,6 @@ def new_original_name() -> str:
     """A fresh name for a sent file."""
     name = uuid.uuid4().hex
     return f"originals/{name[:2]}/{name}"
-
-
-def heatmap_name(job_id: uuid.UUID, token: int) -> str:
-    """The name of the heatmap that one claim of a job may write; a repeat by the same claim overwrites its own."""
-    return f"heatmaps/{job_id.hex[:2]}/{job_id.hex}-{token}.png"
 
 
 def write(name: str, data: bytes) -> None:

@@ -5,20 +5,29 @@ import time
 from collections.abc import Sequence
 
 from django.conf import settings
+from django.db import DataError, IntegrityError
 
 from diagnoses.imaging.errors import ImageError
 from diagnoses.services import jobs as job_services
-from diagnoses.services.jobs import Claim, Outcome
+from diagnoses.services.jobs import Claim, NoResult, Outcome
+from diagnoses.states import Move
 from workers.inference.alone import Ending, NoAnswerError, read_alone
-from workers.inference.reader import Reading, ReadRequest
+from workers.inference.reader import Reader, Reading, ReadRequest
 from workers.runtime import Runtime
 
 _log = logging.getLogger(__name__)
 
-FILE_UNREADABLE = "file_unreadable"
-FILE_ALTERED = "file_altered"
-INTERNAL_ERROR = "internal_error"
-
+_UNREADABLE = NoResult(
+    Move.FAIL, "file_unreadable", "The stored file could not be read. Your administrator can look into it and retry."
+)
+_ALTERED = NoResult(
+    Move.FAIL,
+    "file_altered",
+    "The stored file is not the one that was sent (its hash differs). Tell your administrator.",
+)
+_INTERNAL = NoResult(
+    Move.FAIL, "internal_error", "The reading failed on the server. Your administrator can look into it and retry."
+)
 _BUDGET_SECONDS = 10.0
 _ENDINGS = {
     Ending.CRASHED: "Reading this file ends the program that reads it. Export the file again and send it anew; if that "
@@ -52,79 +61,69 @@ def drain(runtime: Runtime) -> int:
 
 def read_batch(runtime: Runtime, claims: Sequence[Claim]) -> None:
     """Bring each claimed job to an end; all are of one version. No transaction is open while the model runs."""
-    files = [(claim, data) for claim in claims if (data := _read_file(claim)) is not None]
-    if not files:
-        return
-    reader = runtime.readers[claims[0].model_version_id]
-    requests = [ReadRequest(data, claim.age_years, claim.gate_overridden) for claim, data in files]
-    try:
-        if claims[0].is_suspect:
-            # Half, so that this process sees the other one's end before it is taken for stuck itself.
-            answers = [read_alone(reader, request, settings.CXR_READING_SECONDS // 2) for request in requests]
-        else:
-            answers = reader.read(requests)
-    except NoAnswerError as error:
-        _log.exception("Job %s was read in a process of its own, which gave no answer", claims[0].job_id)
-        job_services.fail_job(claim=claims[0], code=error.ending, message=_ENDINGS[error.ending])
-        return
-    except Exception:  # noqa: BLE001 - whatever it was, every job of the batch gets its end
-        _log.exception("A batch of %d could not be read", len(files))
-        _blame_one(runtime, [claim for claim, _ in files])
-        return
-    for (claim, _), answer in zip(files, answers, strict=True):
-        _finish(runtime, claim, answer)
-
-
-def _blame_one(runtime: Runtime, claims: Sequence[Claim]) -> None:
-    """Read the members of a failed batch one by one, so that only the one to blame pays."""
-    if len(claims) == 1:
-        _fail_internally(claims[0])
-        return
+    files = {claim.job_id: _read_file(claim) for claim in claims}
+    ends: list[tuple[Claim, Outcome | NoResult]] = []
+    readable = []
     for claim in claims:
-        read_batch(runtime, [claim])
+        data = files[claim.job_id]
+        if isinstance(data, NoResult):
+            ends.append((claim, data))
+        else:
+            readable.append((claim, ReadRequest(data, claim.age_years, claim.gate_overridden)))
+    reader = runtime.readers[claims[0].model_version_id]
+    answers = _answers(reader, readable)
+    ends += [(claim, _end(claim, answer, reader)) for (claim, _), answer in zip(readable, answers, strict=True)]
+    _save(ends)
 
 
-def _read_file(claim: Claim) -> bytes | None:
+def _answers(reader: Reader, readable: Sequence[tuple[Claim, ReadRequest]]) -> list[Reading | ImageError | NoResult]:
+    """One answer for each, whatever happens to one of them."""
+    if not readable:
+        return []
+    requests = [request for _, request in readable]
+    try:
+        if readable[0][0].is_suspect:
+            # Half, so that this process sees the other one's end before it is taken for stuck itself.
+            return [read_alone(reader, request, settings.CXR_READING_SECONDS // 2) for request in requests]
+        return [*reader.read(requests)]
+    except NoAnswerError as error:
+        _log.exception("Job %s was read in a process of its own, which gave no answer", readable[0][0].job_id)
+        return [NoResult(Move.FAIL, error.ending, _ENDINGS[error.ending])]
+    except Exception:  # noqa: BLE001 - whatever it was, every job of the batch gets its end
+        _log.exception("A batch of %d could not be read", len(readable))
+        if len(readable) == 1:
+            return [_INTERNAL]
+        # One by one, so that only the one to blame pays.
+        return [answer for one in readable for answer in _answers(reader, [one])]
+
+
+def _read_file(claim: Claim) -> bytes | NoResult:
     try:
         return job_services.read_file(claim)
     except OSError:
         _log.exception("The file of job %s cannot be read", claim.job_id)
-        job_services.fail_job(
-            claim=claim,
-            code=FILE_UNREADABLE,
-            message="The stored file could not be read. Your administrator can look into it and retry.",
-        )
-        return None
+        return _UNREADABLE
 
 
-def _finish(runtime: Runtime, claim: Claim, answer: Reading | ImageError) -> None:
+def _end(claim: Claim, answer: Reading | ImageError | NoResult, reader: Reader) -> Outcome | NoResult:
+    if isinstance(answer, NoResult):
+        return answer
     if isinstance(answer, ImageError):
-        job_services.refuse_job(claim=claim, code=answer.fault, message=answer.message)
-    elif answer.image_sha256 != claim.image_sha256:
-        job_services.fail_job(
-            claim=claim,
-            code=FILE_ALTERED,
-            message="The stored file is not the one that was sent (its hash differs). Tell your administrator.",
-        )
-    else:
-        _complete(runtime, claim, answer)
+        return NoResult(Move.REFUSE, answer.fault, answer.message)
+    if answer.image_sha256 != claim.image_sha256:
+        return _ALTERED
+    return Outcome(engine=reader.engine, **vars(answer))
 
 
-def _complete(runtime: Runtime, claim: Claim, reading: Reading) -> None:
-    outcome = Outcome(engine=runtime.readers[claim.model_version_id].engine, **vars(reading))
+def _save(ends: Sequence[tuple[Claim, Outcome | NoResult]]) -> None:
     try:
-        kept = job_services.complete_job(claim=claim, outcome=outcome)
-    except OSError:
-        _log.exception("The heatmap of job %s could not be kept", claim.job_id)
-        _fail_internally(claim)
+        saved = job_services.end_jobs(ends=ends)
+    except (DataError, IntegrityError):
+        _log.exception("The ends of %d jobs could not be saved", len(ends))
+        # One by one, so that only the one whose answer the database refuses goes without.
+        for claim, end in ends:
+            _save([(claim, end)] if len(ends) > 1 else [(claim, _INTERNAL)])
         return
-    if not kept:
-        _log.warning("Job %s was taken over; the answer of claim %d is dropped", claim.job_id, claim.token)
-
-
-def _fail_internally(claim: Claim) -> None:
-    job_services.fail_job(
-        claim=claim,
-        code=INTERNAL_ERROR,
-        message="The reading failed on the server. Your administrator can look into it and retry.",
-    )
+    for claim, _ in ends:
+        if claim.job_id not in saved:
+            _log.warning("Job %s was taken over; the answer of claim %d is dropped", claim.job_id, claim.token)

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection
 
 from diagnoses.services import jobs as job_services
-from diagnoses.services import registry
+from diagnoses.services import recovery, registry
 from diagnoses.services.jobs import Claim
 from workers.inference.card import ModelError
 from workers.inference.engines import choose_engine
@@ -55,7 +55,7 @@ class Runtime:
 
     def start(self) -> None:
         """Put right what was left by those who died before, and begin to report."""
-        job_services.reconcile()
+        recovery.reconcile()
         self._presence.start()
 
     @contextmanager

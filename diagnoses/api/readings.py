@@ -21,8 +21,8 @@ from diagnoses.api.views import PrivateView
 from diagnoses.roles import MAY_OVERRIDE, MAY_SUBMIT
 from diagnoses.selectors.cards import all_model_versions
 from diagnoses.selectors.studies import images_visible_to, jobs_visible_to
-from diagnoses.services.jobs import override_refusal
 from diagnoses.services.rereading import RereadError, request_reread
+from diagnoses.services.retrying import override_refusal
 
 
 class Conflict(APIException):

@@ -33,7 +33,7 @@ def encode(attention: NDArray[np.float32], floor: float) -> bytes:
 
 def colour(encoded: bytes, palette: Palette, width: int, height: int) -> bytes:
     """An encoded map as an RGBA PNG of width x height pixels, to lay over the picture."""
-    grey = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_GRAYSCALE)
+    grey = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_GRAYSCALE) if encoded else None
     if grey is None:
         raise ValueError("the stored heatmap is no picture")
     heat = np.clip(cv2.resize(grey.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC), 0, 255)

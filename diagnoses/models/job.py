@@ -180,7 +180,7 @@ class Result(models.Model):
     image_sha256 = models.CharField(max_length=64)
     preprocessing_version = models.CharField(max_length=32)
     engine = models.CharField(max_length=16)
-    heatmap_name = models.CharField(max_length=128, unique=True)
+    heatmap = models.BinaryField(help_text="A small grey PNG.")
     heatmap_peak = models.FloatField(help_text="Log-odds that the hottest cell adds to the score.")
     timings_ms = models.JSONField(help_text="Milliseconds spent in each step of the reading.")
     override_code = models.CharField(max_length=32, blank=True, help_text="The refusal that a person overrode.")

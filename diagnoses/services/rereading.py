@@ -8,7 +8,7 @@ from diagnoses.models import Image, Job, ModelVersion
 from diagnoses.models.audit import AuditAction
 from diagnoses.models.job import Purpose
 from diagnoses.selectors.registry import can_read_here
-from diagnoses.services.jobs import show_shadow_jobs
+from diagnoses.services.recovery import show_shadow_jobs
 
 
 class RereadError(Exception):

@@ -68,8 +68,8 @@ def heatmap_response(job: Job, palette: Palette) -> HttpResponse:
     scale = HEATMAP_EDGE / max(width, height)
     size = max(1, round(width * scale)), max(1, round(height * scale))
     try:
-        data = heatmap.colour(storage.read(job.result.heatmap_name), palette, *size)
-    except (OSError, ValueError) as error:
+        data = heatmap.colour(bytes(job.result.heatmap), palette, *size)
+    except ValueError as error:
         raise Http404("This heatmap cannot be shown.") from error
     return _private(HttpResponse(data, content_type="image/png"))
 

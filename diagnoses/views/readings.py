@@ -14,8 +14,8 @@ from diagnoses.forms import OverrideForm, ReaderForm
 from diagnoses.models import Image
 from diagnoses.roles import MAY_OVERRIDE, MAY_SUBMIT
 from diagnoses.selectors.studies import images_visible_to, jobs_visible_to
-from diagnoses.services.jobs import override_refusal
 from diagnoses.services.rereading import RereadError, request_reread
+from diagnoses.services.retrying import override_refusal
 from diagnoses.views.studies import show_problem
 
 NOT_REFUSED = "This image does not wait for anybody's word: see below where its reading stands now."

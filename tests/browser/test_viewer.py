@@ -34,8 +34,8 @@ def viewer(signed_in: Page, read_study: ReadStudy) -> Page:
 @pytest.fixture
 def cells(site: Site, read_study: ReadStudy) -> NDArray[np.uint8]:
     """The heatmap as it is stored: a small grey picture, 255 where the attention was highest."""
-    [(name,)] = site.rows("SELECT heatmap_name FROM diagnoses_result WHERE job_id = %s", read_study.job_id)
-    stored = np.frombuffer(site.file(name).read_bytes(), np.uint8)
+    [(heatmap,)] = site.rows("SELECT heatmap FROM diagnoses_result WHERE job_id = %s", read_study.job_id)
+    stored = np.frombuffer(bytes(heatmap), np.uint8)
     return np.asarray(cv2.imdecode(stored, cv2.IMREAD_GRAYSCALE), np.uint8)
 
 

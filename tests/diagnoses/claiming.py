@@ -6,7 +6,9 @@ from datetime import timedelta
 from django.db.models.functions import Now
 
 from diagnoses.models import Job, ModelVersion
-from diagnoses.services.jobs import Claim, claim_jobs, reconcile
+from diagnoses.services.jobs import Claim, NoResult, Outcome, claim_jobs, end_jobs
+from diagnoses.services.recovery import reconcile
+from diagnoses.states import Move
 
 
 def claim(*model_versions: ModelVersion, limit: int = 16, worker: str = "reader-1") -> list[Claim]:
@@ -22,3 +24,15 @@ def lose(job: Job) -> None:
     Job.objects.filter(pk=job.pk).update(lease_until=Now() - timedelta(seconds=1))
     reconcile()
     Job.objects.filter(pk=job.pk).update(ready_at=Now())
+
+
+def complete_job(*, claim: Claim, outcome: Outcome) -> bool:
+    return bool(end_jobs(ends=[(claim, outcome)]))
+
+
+def refuse_job(*, claim: Claim, code: str, message: str) -> bool:
+    return bool(end_jobs(ends=[(claim, NoResult(Move.REFUSE, code, message))]))
+
+
+def fail_job(*, claim: Claim, code: str, message: str) -> bool:
+    return bool(end_jobs(ends=[(claim, NoResult(Move.FAIL, code, message))]))

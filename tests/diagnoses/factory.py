@@ -80,8 +80,6 @@ def make_job_of(image: Image, model_version: ModelVersion, status: JobStatus = J
 
 
 def make_result(job: Job, *, probability: float = 0.9312, label: str = "PNEUMONIA", **fields: Any) -> Result:
-    name = storage.heatmap_name(job.pk, job.token)
-    storage.write(name, HEATMAP)
     return Result.objects.create(
         job=job,
         label=label,
@@ -95,7 +93,7 @@ def make_result(job: Job, *, probability: float = 0.9312, label: str = "PNEUMONI
         image_sha256=job.image.sha256,
         preprocessing_version=job.model_version.preprocessing_version,
         engine="openvino",
-        heatmap_name=name,
+        heatmap=HEATMAP,
         heatmap_peak=3.0,
         timings_ms={"decode": 1.5, "engine": 7.25},
         **fields,

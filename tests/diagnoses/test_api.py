@@ -15,9 +15,10 @@ from rest_framework.test import APIClient
 
 from diagnoses import storage
 from diagnoses.models import Image, Job, ModelVersion, RejectedFile, Study
-from diagnoses.services.jobs import claim_jobs, complete_job, refuse_job
+from diagnoses.services.jobs import claim_jobs
 from diagnoses.states import JobStatus
 from tests.conftest import api_of
+from tests.diagnoses.claiming import complete_job, refuse_job
 from tests.diagnoses.conftest import Doorbell
 from tests.diagnoses.factory import (
     PICTURE,

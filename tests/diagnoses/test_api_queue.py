@@ -11,8 +11,9 @@ from rest_framework.test import APIClient
 
 from diagnoses.models import Job, ModelVersion, Study
 from diagnoses.models.audit import AuditAction
-from diagnoses.services.jobs import claim_jobs, refuse_job
+from diagnoses.services.jobs import claim_jobs
 from tests.conftest import api_of
+from tests.diagnoses.claiming import refuse_job
 from tests.diagnoses.factory import PICTURE, last_event, stored_files
 from tests.diagnoses.sending import STUDIES, send, study_of, upload
 

@@ -22,9 +22,10 @@ from diagnoses.management.commands import scheduler
 from diagnoses.models import AuditEvent, Image, Job, ModelVersion, Study
 from diagnoses.models.audit import AuditAction
 from diagnoses.roles import Role
-from diagnoses.services.jobs import claim_jobs, complete_job, fail_job
+from diagnoses.services.jobs import claim_jobs
 from diagnoses.states import JobStatus
 from tests.conftest import api_of, make_user
+from tests.diagnoses.claiming import complete_job, fail_job
 from tests.diagnoses.factory import PICTURE, last_event, outcome, stored_files
 
 

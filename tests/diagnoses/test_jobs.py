@@ -7,18 +7,11 @@ import pytest
 from django.contrib.auth.models import User
 from django.db.models.functions import Now
 
-from diagnoses import storage
 from diagnoses.models import AuditEvent, Job, ModelVersion, Result, Study
 from diagnoses.models.audit import AuditAction
-from diagnoses.services.jobs import (
-    Claim,
-    complete_job,
-    extend_leases,
-    fail_job,
-    refuse_job,
-)
+from diagnoses.services.jobs import Claim, extend_leases
 from diagnoses.states import JobStatus, Move
-from tests.diagnoses.claiming import claim, lose
+from tests.diagnoses.claiming import claim, complete_job, fail_job, lose, refuse_job
 from tests.diagnoses.factory import (
     HEATMAP,
     PICTURE_SHA256,
@@ -28,7 +21,6 @@ from tests.diagnoses.factory import (
     make_study,
     outcome,
     row,
-    stored_files,
 )
 
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
@@ -43,10 +35,6 @@ def running_for_a_second(study: Study, model_version: ModelVersion, worker: str)
     """A job whose lease is as good as over."""
     soon = Now() + timedelta(seconds=1)
     return make_job(study, model_version, JobStatus.RUNNING, worker_name=worker, lease_until=soon)
-
-
-def heatmaps() -> list[str]:
-    return [path.name for path in stored_files() if path.suffix == ".png"]
 
 
 def test_a_beat_extends_the_leases_of_what_is_in_hand_alone(study: Study, model_version: ModelVersion) -> None:
@@ -84,6 +72,7 @@ def test_a_completed_job_has_its_result_with_where_it_came_from(study: Study, mo
     assert (job.status, job.lease_until, job.ended_at is not None) == (JobStatus.DONE, None, True)
     result: dict[str, Any] = dict(Result.objects.filter(job=job).values().get())
     assert result.pop("created_at")
+    assert bytes(result.pop("heatmap")) == HEATMAP
     assert result == {
         "job_id": job.pk,
         "label": "PNEUMONIA",
@@ -99,14 +88,12 @@ def test_a_completed_job_has_its_result_with_where_it_came_from(study: Study, mo
         "image_sha256": PICTURE_SHA256,
         "preprocessing_version": model_version.preprocessing_version,
         "engine": "openvino",
-        "heatmap_name": storage.heatmap_name(job.pk, 1),
         "heatmap_peak": 3.0,
         "timings_ms": {"decode": 1.5, "engine": 7.25},
         "override_code": "",
         "override_reason": "",
         "override_by": "",
     }
-    assert storage.read(result["heatmap_name"]) == HEATMAP
 
 
 def test_a_refused_job_says_why(study: Study, model_version: ModelVersion) -> None:
@@ -151,7 +138,7 @@ def test_a_claim_that_was_lost_to_another_writes_nothing(study: Study, model_ver
     before, events = row(job), AuditEvent.objects.count()
     assert finish(end, stale) is False
     assert row(job) == before
-    assert (heatmaps(), Result.objects.count(), AuditEvent.objects.count()) == ([], 0, events)
+    assert (Result.objects.count(), AuditEvent.objects.count()) == (0, events)
     assert complete_job(claim=fresh, outcome=outcome()) is True
 
 
@@ -165,7 +152,7 @@ def test_a_claim_whose_job_went_back_to_the_queue_writes_nothing(
     before = row(job)
     assert finish(end, stale) is False
     assert row(job) == before
-    assert (before["status"], heatmaps(), Result.objects.count()) == (JobStatus.QUEUED, [], 0)
+    assert (before["status"], Result.objects.count()) == (JobStatus.QUEUED, 0)
 
 
 def test_a_stale_answer_after_the_fresh_one_changes_nothing_of_it(study: Study, model_version: ModelVersion) -> None:
@@ -177,31 +164,14 @@ def test_a_stale_answer_after_the_fresh_one_changes_nothing_of_it(study: Study, 
     assert complete_job(claim=stale, outcome=outcome(probability=0.1, label="NORMAL", heatmap=b"stale")) is False
     result = Result.objects.get()
     assert (result.probability, result.label) == (0.8, "PNEUMONIA")
-    assert storage.read(result.heatmap_name) == HEATMAP
-    assert len(heatmaps()) == 1
+    assert bytes(result.heatmap) == HEATMAP
 
 
 def test_the_same_answer_twice_is_one_result_that_keeps_its_heatmap(study: Study, model_version: ModelVersion) -> None:
     job = make_job(study, model_version, JobStatus.RUNNING)
     assert complete_job(claim=claim_of(job), outcome=outcome()) is True
     assert complete_job(claim=claim_of(job), outcome=outcome()) is False
-    assert storage.read(Result.objects.get().heatmap_name) == HEATMAP
-
-
-def test_an_answer_whose_heatmap_cannot_be_kept_ends_nothing(
-    study: Study, model_version: ModelVersion, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    job = make_job(study, model_version, JobStatus.RUNNING)
-    before = row(job)
-
-    def write(name: str, data: bytes) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(storage, "write", write)
-    with pytest.raises(OSError, match="No space left"):
-        complete_job(claim=claim_of(job), outcome=outcome())
-    assert row(job) == before
-    assert not Result.objects.exists()
+    assert bytes(Result.objects.get().heatmap) == HEATMAP
 
 
 @pytest.mark.parametrize("field", ["threshold", "temperature", "band_low", "band_high"])

@@ -13,8 +13,10 @@ from diagnoses.imaging.errors import GATE_FAULTS, ImageFault
 from diagnoses.models import AuditEvent, Job, ModelVersion, Result, Study
 from diagnoses.models.audit import AuditAction
 from diagnoses.models.job import INDETERMINATE_WORDS, WARNING_WORDS, Indeterminacy, Purpose, ReadingWarning
-from diagnoses.services.jobs import claim_jobs, complete_job, fail_job, override_refusal, retry_job
+from diagnoses.services.jobs import claim_jobs
+from diagnoses.services.retrying import override_refusal, retry_job
 from diagnoses.states import JobStatus, Move
+from tests.diagnoses.claiming import complete_job, fail_job
 from tests.diagnoses.conftest import Doorbell
 from tests.diagnoses.factory import broken_audit, last_event, make_job, make_result, make_study, outcome, row
 

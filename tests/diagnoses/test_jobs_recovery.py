@@ -15,9 +15,12 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 from diagnoses.audit import user_actor
 from diagnoses.models import AuditEvent, Job, JobTransition, ModelVersion, Result, Study
 from diagnoses.models.audit import AuditAction
-from diagnoses.services import jobs as job_services
-from diagnoses.services.jobs import Reconciled, claim_jobs, complete_job, reconcile, retry_job
+from diagnoses.services import recovery
+from diagnoses.services.jobs import claim_jobs
+from diagnoses.services.recovery import Reconciled, reconcile
+from diagnoses.services.retrying import retry_job
 from diagnoses.states import JobStatus, Move
+from tests.diagnoses.claiming import complete_job, fail_job
 from tests.diagnoses.conftest import Doorbell
 from tests.diagnoses.factory import broken_audit, last_event, make_job, make_study, outcome, row
 
@@ -35,7 +38,7 @@ def other_scheduler(db: None) -> Iterator[None]:
     """Another process is in the middle of a round: it holds the lock."""
     other = psycopg2.connect(**connection.get_connection_params())
     with other, other.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [job_services._RECONCILE_LOCK])
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [recovery._RECONCILE_LOCK])
         yield
     other.close()
 
@@ -264,7 +267,7 @@ def test_a_claim_from_before_a_retry_writes_nothing(
 ) -> None:
     make_job(study, model_version)
     [stale] = claim_jobs(worker_name="reader-1", model_versions=[model_version], limit=1)
-    job_services.fail_job(claim=stale, code="internal_error", message="Why.")
+    fail_job(claim=stale, code="internal_error", message="Why.")
     retry_job(job=Job.objects.get(), actor=user_actor(administrator), reason="Again")
     [_] = claim_jobs(worker_name="reader-1", model_versions=[model_version], limit=1)
     assert complete_job(claim=stale, outcome=outcome()) is False

@@ -9,7 +9,8 @@ from diagnoses.models.audit import AuditAction
 from diagnoses.models.job import Purpose
 from diagnoses.models.registry import Standing
 from diagnoses.selectors.studies import study_state
-from diagnoses.services.jobs import Reconciled, claim_jobs, reconcile
+from diagnoses.services.jobs import claim_jobs
+from diagnoses.services.recovery import Reconciled, reconcile
 from diagnoses.states import JobStatus, Move
 from tests.diagnoses.conftest import Doorbell
 from tests.diagnoses.factory import last_event, make_job, make_job_of, make_model_version, make_study, row

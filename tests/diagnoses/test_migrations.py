@@ -9,11 +9,12 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from diagnoses import storage
 from diagnoses.models import Job, ModelVersion, Result, Worker
 from diagnoses.models.job import Purpose
 from diagnoses.models.registry import Standing
 from diagnoses.services.registry import register_model_version, sync_shipped
-from tests.diagnoses.factory import make_card
+from tests.diagnoses.factory import HEATMAP, make_card
 
 BEFORE = "0003_roles"
 
@@ -44,7 +45,8 @@ def seed(apps: Apps, owner: User) -> None:
         job = old["Job"].create(image=image, model_version=version, status=status)
     said = {"label": "NORMAL", "score": -2.0, "probability": 0.1, "threshold": 0.7, "temperature": 1.0}
     hashes = {"weights_sha256": card["weights_sha256"], "image_sha256": "0" * 64, "preprocessing_version": "x"}
-    heat = {"engine": "openvino", "heatmap_name": "x", "heatmap_peak": 0.0, "timings_ms": {}}
+    storage.write("heatmaps/x", HEATMAP)
+    heat = {"engine": "openvino", "heatmap_name": "heatmaps/x", "heatmap_peak": 0.0, "timings_ms": {}}
     old["Result"].create(job=job, **said, **hashes, **heat)
 
 
@@ -70,6 +72,11 @@ def test_a_result_of_before_is_as_sure_as_it_was() -> None:
 
 
 @pytest.mark.usefixtures("_updated")
+def test_a_heatmap_of_before_goes_from_its_file_into_its_row() -> None:
+    assert bytes(Result.objects.get().heatmap) == HEATMAP
+
+
+@pytest.mark.usefixtures("_updated")
 def test_what_waits_waits_still_and_is_read_as_it_was_sent() -> None:
     assert set(Job.objects.values_list("status", "purpose", "override_code")) == {
         ("queued", Purpose.PRIMARY, ""),
@@ -84,4 +91,6 @@ def test_the_way_back_is_open(clinician: User) -> None:
     apps = migrate(BEFORE)
     seed(apps, clinician)
     migrate()
-    assert migrate(BEFORE).get_model("diagnoses", "Result").objects.get().threshold == 0.7
+    result: Any = migrate(BEFORE).get_model("diagnoses", "Result").objects.get()
+    assert result.threshold == 0.7
+    assert storage.read(result.heatmap_name) == HEATMAP

@@ -11,7 +11,7 @@ from django.urls import reverse
 from numpy.typing import NDArray
 
 from diagnoses import storage
-from diagnoses.models import Image, Job, ModelVersion, Study
+from diagnoses.models import Image, Job, ModelVersion, Result, Study
 from diagnoses.states import JobStatus
 from tests import pictures
 from tests.diagnoses.factory import HEIGHT, HOT_COLUMN, HOT_ROW, PICTURE, WIDTH, make_study
@@ -78,10 +78,9 @@ def test_a_picture_is_locked_up_and_never_kept(browser: Client, image: Image, jo
     assert "private" in response["Cache-Control"]
 
 
-def test_a_stored_file_has_no_address_not_even_for_its_owner(browser: Client, image: Image, job: Job) -> None:
-    for name in (image.stored_name, job.result.heatmap_name):
-        for folder in ("", "media/", "static/", "static/../media/", "static/%2e%2e/media/"):
-            assert browser.get(f"/{folder}{name}").status_code == 404
+def test_a_stored_file_has_no_address_not_even_for_its_owner(browser: Client, image: Image) -> None:
+    for folder in ("", "media/", "static/", "static/../media/", "static/%2e%2e/media/"):
+        assert browser.get(f"/{folder}{image.stored_name}").status_code == 404
 
 
 def test_a_picture_whose_file_is_gone_is_not_found(browser: Client, image: Image) -> None:
@@ -130,13 +129,9 @@ def test_an_unknown_palette_is_not_found(browser: Client, job: Job, palette: str
     assert browser.get(url, {"palette": palette}).status_code == 404
 
 
-def test_a_heatmap_whose_file_is_gone_is_not_found(browser: Client, job: Job) -> None:
-    storage.remove(job.result.heatmap_name)
-    assert heatmap(browser, job).status_code == 404
-
-
-def test_a_heatmap_whose_file_is_damaged_is_not_found(browser: Client, job: Job) -> None:
-    storage.write(job.result.heatmap_name, b"no picture at all")
+@pytest.mark.parametrize("stored", [b"", b"no picture at all"])
+def test_a_heatmap_that_is_missing_or_damaged_is_not_found(browser: Client, job: Job, stored: bytes) -> None:
+    Result.objects.update(heatmap=stored)
     assert heatmap(browser, job).status_code == 404
 
 

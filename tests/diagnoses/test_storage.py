@@ -5,7 +5,6 @@ import os
 import re
 import resource
 import stat
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -104,13 +103,6 @@ def test_a_name_for_a_sent_file_is_made_up_and_never_twice_the_same() -> None:
     names = {storage.new_original_name() for _ in range(100)}
     assert len(names) == 100
     assert all(re.fullmatch(r"originals/([0-9a-f]{2})/\1[0-9a-f]{30}", name) for name in names)
-
-
-def test_a_heatmaps_name_belongs_to_one_claim_of_one_job() -> None:
-    job, other = uuid.uuid4(), uuid.uuid4()
-    names = {storage.heatmap_name(job, 1), storage.heatmap_name(job, 2), storage.heatmap_name(other, 1)}
-    assert len(names) == 3
-    assert storage.heatmap_name(job, 1) in names
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "originals/../../x"])

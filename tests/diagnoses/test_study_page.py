@@ -15,11 +15,12 @@ from django.test import AsyncClient, Client
 from django.urls import reverse
 
 from diagnoses.models import Job, ModelVersion, RejectedFile, Study
-from diagnoses.services.jobs import claim_jobs, complete_job
+from diagnoses.services.jobs import claim_jobs
 from diagnoses.services.registry import report_worker
 from diagnoses.states import ENDED, JobStatus
 from diagnoses.templatetags.percent import percent
 from diagnoses.views import studies as study_views
+from tests.diagnoses.claiming import complete_job
 from tests.diagnoses.factory import make_job, make_result, make_study, outcome, queries_of
 
 BADGES = {

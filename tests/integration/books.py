@@ -33,7 +33,7 @@ CREATE OR REPLACE TRIGGER tests_gate BEFORE INSERT ON diagnoses_result FOR EACH 
 _WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND NOT granted"
 _BOOKS = """
 SELECT i.id::text, i.study_id::text, i.sha256, i.stored_name, j.id::text, j.status, j.error_code, j.token,
-       r.image_sha256, r.heatmap_name,
+       r.image_sha256, r.heatmap,
        (SELECT array_agg(t.move ORDER BY t.id) FROM diagnoses_jobtransition t WHERE t.job_id = j.id),
        (SELECT array_agg(t.token ORDER BY t.id) FROM diagnoses_jobtransition t WHERE t.job_id = j.id),
        (SELECT count(*) FROM diagnoses_auditevent a WHERE a.action = 'result_recorded' AND a.object_id = j.id::text)
@@ -87,8 +87,7 @@ class Stream:
             claims = [number for move, number in zip(moves, tokens, strict=True) if move == "claim"]
             assert claims == list(range(1, token + 1)), f"tokens {claims} of job {job}, which holds {token}"
             assert tokens[-1] == token, "a result came from a claim that was lost"
-            assert f"-{token}." in heatmap
-            grey = cv2.imdecode(np.frombuffer(self.site.file(heatmap).read_bytes(), np.uint8), cv2.IMREAD_GRAYSCALE)
+            grey = cv2.imdecode(np.frombuffer(bytes(heatmap), np.uint8), cv2.IMREAD_GRAYSCALE)
             assert grey is not None, f"the heatmap of job {job} is no picture"
 
     def _open(self) -> int:

@@ -17,7 +17,7 @@ from django.db import connection, transaction
 from diagnoses.audit import Actor
 from diagnoses.models import Image, Job, ModelVersion, Study
 from diagnoses.services import jobs as job_services
-from diagnoses.services import registry
+from diagnoses.services import recovery, registry
 from tests.diagnoses.factory import make_card
 from tests.integration.site import ROOT, wait_until
 
@@ -68,7 +68,7 @@ def claim_all(name: str) -> None:
 def reconcile() -> None:
     """Wait for the start, make one round, and print what it found."""
     wait_for_start()
-    print(json.dumps(vars(job_services.reconcile())))
+    print(json.dumps(vars(recovery.reconcile())))
 
 
 def ship() -> None:

@@ -1,6 +1,7 @@
 """From what is queued to an end for each job, with a reader that answers as it is told."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 from threading import Lock
@@ -15,10 +16,11 @@ from diagnoses import storage
 from diagnoses.imaging.errors import GATE_FAULTS, ImageError, ImageFault
 from diagnoses.models import AuditEvent, Job, ModelVersion, Result, Study
 from diagnoses.models.job import INDETERMINATE_WORDS, WARNING_WORDS
-from diagnoses.services.jobs import Claim, claim_jobs, extend_leases, reconcile
+from diagnoses.services.jobs import Claim, claim_jobs, extend_leases
+from diagnoses.services.recovery import reconcile
 from diagnoses.states import JobStatus
 from tests.diagnoses.conftest import Doorbell
-from tests.diagnoses.factory import HEATMAP, make_job, make_model_version, make_study, row, stored_files
+from tests.diagnoses.factory import HEATMAP, make_job, make_model_version, make_study, row
 from workers import drain as draining
 from workers.drain import drain, read_batch
 from workers.inference.alone import Ending, NoAnswerError
@@ -111,7 +113,7 @@ def test_what_is_read_is_done_with_its_result(study: Study, model_version: Model
     assert ends() == {"one": ("done", ""), "two": ("done", "")}
     labels = Result.objects.values_list("job__image__filename", "label", "engine")
     assert set(labels) == {("one", "NORMAL", "openvino"), ("two", "PNEUMONIA", "openvino")}
-    assert storage.read(job_of("two").result.heatmap_name) == HEATMAP
+    assert bytes(job_of("two").result.heatmap) == HEATMAP
 
 
 def test_while_one_thread_reads_no_other_does(study: Study, model_version: ModelVersion) -> None:
@@ -233,19 +235,10 @@ def test_a_failure_shows_a_clinician_no_inside_of_the_server(study: Study, model
     assert "Your administrator can look into it and retry" in job_of("poison").error_message
 
 
-def test_a_full_disk_for_one_heatmap_fails_that_job_alone(
-    study: Study, model_version: ModelVersion, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_answer_that_the_database_refuses_fails_its_job_alone(study: Study, model_version: ModelVersion) -> None:
     claims = claimed(study, model_version, "one", "unlucky", "two")
-    real, full = storage.write, storage.heatmap_name(job_of("unlucky").pk, 1)
-
-    def write(name: str, data: bytes) -> None:
-        if name == full:
-            raise OSError(28, "No space left on device")
-        real(name, data)
-
-    monkeypatch.setattr(storage, "write", write)
-    read_batch(a_runtime(model_version, ToldReader()), claims)
+    impossible = replace(reading(b"unlucky"), probability=1.5)
+    read_batch(a_runtime(model_version, ToldReader(unlucky=impossible)), claims)
     assert ends() == {"one": ("done", ""), "unlucky": ("failed", "internal_error"), "two": ("done", "")}
 
 
@@ -266,7 +259,6 @@ def test_an_end_for_a_claim_that_was_lost_is_dropped(study: Study, model_version
     assert (before["status"], before["worker_name"]) == (JobStatus.RUNNING, "reader-2")
     assert not Result.objects.exists()
     assert AuditEvent.objects.count() == events
-    assert [path for path in stored_files() if path.suffix == ".png"] == []
 
 
 def test_draining_goes_on_until_nothing_is_queued(

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, close_old_connections, connection
 
-from diagnoses.services.jobs import reconcile
+from diagnoses.services.recovery import reconcile
 
 _EVERY_SECONDS = 2.0
 _log = logging.getLogger(__name__)
