@@ -103,6 +103,7 @@ class Environment(BaseSettings):
     max_file_mb: int = Field(alias="CXR_MAX_FILE_MB", default=64, ge=1, le=1024)
     max_files: int = Field(alias="CXR_MAX_FILES", default=200, ge=1, le=1000)
     max_queued: int = Field(alias="CXR_MAX_QUEUED", default=5000, ge=1000, le=1_000_000)
+    orphan_seconds: int = Field(alias="CXR_ORPHAN_SECONDS", default=86_400, ge=1)
     time_zone: Annotated[str, AfterValidator(_check_time_zone)] = Field(
         alias="CXR_TIME_ZONE", default="Asia/Ho_Chi_Minh"
     )

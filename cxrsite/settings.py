@@ -120,7 +120,7 @@ STATIC_URL = "static/"
 # Made from the code and not data of the site: it lies with the code, wherever the data is.
 STATIC_ROOT = BASE_DIR / "var" / "static"
 STORAGES = {
-    "default": {"BACKEND": "diagnoses.storage.PrivateStorage"},
+    "default": {"BACKEND": "diagnoses.storage.files.PrivateFileStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 MEDIA_ROOT = ENV.var_dir / "media"
@@ -166,3 +166,4 @@ CXR_MAX_ATTEMPTS = ENV.max_attempts
 CXR_MAX_FILE_BYTES = ENV.max_file_mb * 1024 * 1024
 CXR_MAX_FILES = ENV.max_files
 CXR_MAX_QUEUED = ENV.max_queued
+CXR_ORPHAN_SECONDS = ENV.orphan_seconds

@@ -45,6 +45,7 @@ WRONG = [
     ("CXR_MAX_ATTEMPTS", "0"),
     ("CXR_MAX_FILE_MB", "-1"),
     ("CXR_MAX_FILES", "1001"),
+    ("CXR_ORPHAN_SECONDS", "0"),
     ("CXR_TIME_ZONE", "Mars/Olympus"),
     ("CXR_LOG_LEVEL", "LOUD"),
 ]

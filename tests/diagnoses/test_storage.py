@@ -22,6 +22,7 @@ from diagnoses.audit import user_actor
 from diagnoses.checks import media_folder_is_writable
 from diagnoses.models import Image, ModelVersion
 from diagnoses.services.submission import StudyDetails, submit_study
+from diagnoses.storage.files import PrivateFileStorage
 from tests.diagnoses.factory import PICTURE, sent, stored_files
 
 NAME = "originals/ab/abcdef"
@@ -55,7 +56,7 @@ def failing_at(call: int, real: Callable[..., Any]) -> Callable[..., Any]:
 
 def test_a_private_file_has_no_public_address() -> None:
     with pytest.raises(ValueError, match="private"):
-        storage.PrivateStorage().url(NAME)
+        PrivateFileStorage().url(NAME)
 
 
 def test_the_sites_default_storage_is_the_private_one() -> None:
