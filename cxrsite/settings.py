@@ -2,7 +2,7 @@
 
 import dj_database_url
 
-from cxrsite.env import BASE_DIR, read_environment, words_of
+from cxrsite.env import BASE_DIR, StorageKind, read_environment, revealed, words_of
 
 ENV = read_environment()
 
@@ -119,8 +119,21 @@ USE_TZ = True
 STATIC_URL = "static/"
 # Made from the code and not data of the site: it lies with the code, wherever the data is.
 STATIC_ROOT = BASE_DIR / "var" / "static"
+_STORAGE = {
+    StorageKind.FILE: {"BACKEND": "diagnoses.storage.files.PrivateFileStorage"},
+    StorageKind.S3: {
+        "BACKEND": "diagnoses.storage.s3.PrivateS3Storage",
+        "OPTIONS": {
+            "bucket_name": ENV.s3_bucket,
+            "endpoint_url": ENV.s3_endpoint,
+            "region_name": ENV.s3_region,
+            "access_key": revealed(ENV.s3_access_key),
+            "secret_key": revealed(ENV.s3_secret_key),
+        },
+    },
+}
 STORAGES = {
-    "default": {"BACKEND": "diagnoses.storage.files.PrivateFileStorage"},
+    "default": _STORAGE[ENV.storage],
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 MEDIA_ROOT = ENV.var_dir / "media"
@@ -166,4 +179,5 @@ CXR_MAX_ATTEMPTS = ENV.max_attempts
 CXR_MAX_FILE_BYTES = ENV.max_file_mb * 1024 * 1024
 CXR_MAX_FILES = ENV.max_files
 CXR_MAX_QUEUED = ENV.max_queued
+CXR_STORAGE = ENV.storage.value
 CXR_ORPHAN_SECONDS = ENV.orphan_seconds

@@ -1,4 +1,7 @@
-"""Where pictures and heatmaps lie: private, under generated names, kept for good before any row speaks of them."""
+"""Where pictures and heatmaps lie: private, under generated names, kept for good before any row speaks of them.
+
+The site chooses the kind, `CXR_STORAGE`: folders on a disk, or a bucket that several hosts share. Both act alike.
+"""
 
 import uuid
 from collections.abc import Iterator
