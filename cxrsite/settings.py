@@ -55,7 +55,8 @@ TEMPLATES = [
     },
 ]
 
-# Truth. The timeouts keep a request from hanging on a server that is gone.
+# Truth. The timeouts keep a request from hanging on a server that is gone; those of TCP count at both ends, so that a
+# host which was cut off in the middle of a transaction does not keep its rows locked from the others.
 _DATABASE = dj_database_url.parse(ENV.database_url.get_secret_value(), conn_max_age=0)
 DATABASES = {
     "default": {
@@ -63,7 +64,11 @@ DATABASES = {
         "OPTIONS": {
             **_DATABASE.get("OPTIONS", {}),
             "connect_timeout": 3,
-            "options": "-c statement_timeout=15s -c lock_timeout=5s -c idle_in_transaction_session_timeout=60s",
+            "keepalives_idle": 5,
+            "keepalives_interval": 5,
+            "tcp_user_timeout": 10_000,
+            "options": "-c statement_timeout=15s -c lock_timeout=5s -c idle_in_transaction_session_timeout=60s "
+            "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=5 -c tcp_user_timeout=10s",
         },
     }
 }

@@ -81,14 +81,14 @@ class Stream:
         for image, _, sha256, stored_name, job, status, error, token, read_sha256, heatmap, moves, tokens, ends in rows:
             assert (status, error) == ("done", ""), f"image {image}: {status} {error}, after {moves}"
             assert sha256 == read_sha256 == self.accepted.get(image, sha256)
-            assert hashlib.sha256(self.site.file(stored_name).read_bytes()).hexdigest() == sha256
+            assert hashlib.sha256(self.site.kept(stored_name)).hexdigest() == sha256
             assert ends == 1, f"the end of job {job} is on record {ends} times"
             assert re.fullmatch(r"(claim recover )*claim complete", " ".join(moves)), moves
             claims = [number for move, number in zip(moves, tokens, strict=True) if move == "claim"]
             assert claims == list(range(1, token + 1)), f"tokens {claims} of job {job}, which holds {token}"
             assert tokens[-1] == token, "a result came from a claim that was lost"
             assert f"-{token}." in heatmap
-            grey = cv2.imdecode(np.frombuffer(self.site.file(heatmap).read_bytes(), np.uint8), cv2.IMREAD_GRAYSCALE)
+            grey = cv2.imdecode(np.frombuffer(self.site.kept(heatmap), np.uint8), cv2.IMREAD_GRAYSCALE)
             assert grey is not None, f"the heatmap of job {job} is no picture"
 
     def _open(self) -> int:
