@@ -8,11 +8,11 @@ import os
 import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -20,6 +20,8 @@ SITE_ENVIRONMENT_FILE = BASE_DIR / "var" / "site.env"
 """Written by `make run`, so that `manage.py` in a second terminal talks to the same servers."""
 
 _SECRETS_DIR = Path("/run/secrets")
+
+T = TypeVar("T")
 
 
 class Engine(StrEnum):
@@ -37,9 +39,21 @@ class OutsideAge(StrEnum):
     REFUSE = "refuse"
 
 
+class StorageKind(StrEnum):
+    """Where sent files are kept."""
+
+    FILE = "file"
+    S3 = "s3"
+
+
 def words_of(text: str) -> list[str]:
     """The parts of a list that is written with commas, with or without spaces."""
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def revealed(secret: SecretStr | None) -> str | None:
+    """A secret that need not be given, in clear."""
+    return secret.get_secret_value() if secret else None
 
 
 def _check_database_url(url: SecretStr) -> SecretStr:
@@ -70,6 +84,14 @@ def _check_origins(text: str) -> str:
         if not re.fullmatch(r"https?://[^/]+", origin):
             raise ValueError(f"{origin} must be like https://reader.hospital.example")
     return text
+
+
+def _check_endpoint(url: str | None) -> str | None:
+    if url is not None:
+        if not re.fullmatch(r"https?://[^/@\s]+/?", url):
+            raise ValueError("it must be like https://minio.hospital.example:9000, without keys or a path")
+        _check_port(url)
+    return url
 
 
 def _check_time_zone(name: str) -> str:
@@ -103,10 +125,40 @@ class Environment(BaseSettings):
     max_file_mb: int = Field(alias="CXR_MAX_FILE_MB", default=64, ge=1, le=1024)
     max_files: int = Field(alias="CXR_MAX_FILES", default=200, ge=1, le=1000)
     max_queued: int = Field(alias="CXR_MAX_QUEUED", default=5000, ge=1000, le=1_000_000)
+    orphan_seconds: int = Field(alias="CXR_ORPHAN_SECONDS", default=86_400, ge=1)
+    storage: StorageKind = Field(alias="CXR_STORAGE", default=StorageKind.FILE)
+    s3_bucket: str | None = Field(
+        alias="CXR_S3_BUCKET", default=None, validate_default=True, pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
+    )
+    s3_endpoint: Annotated[str | None, AfterValidator(_check_endpoint)] = Field(alias="CXR_S3_ENDPOINT", default=None)
+    s3_region: str | None = Field(alias="CXR_S3_REGION", default=None, pattern=r"^[a-z0-9-]+$")
+    s3_access_key: SecretStr | None = Field(alias="CXR_S3_ACCESS_KEY", default=None)
+    s3_secret_key: SecretStr | None = Field(alias="CXR_S3_SECRET_KEY", default=None, validate_default=True)
     time_zone: Annotated[str, AfterValidator(_check_time_zone)] = Field(
         alias="CXR_TIME_ZONE", default="Asia/Ho_Chi_Minh"
     )
     log_level: str = Field(alias="CXR_LOG_LEVEL", default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+
+    @field_validator("s3_bucket", "s3_endpoint", "s3_region", "s3_access_key", "s3_secret_key")
+    @classmethod
+    def _belongs_to_s3(cls, value: T, info: ValidationInfo) -> T:
+        if value is not None and info.data.get("storage") is StorageKind.FILE:
+            raise ValueError("it is given, but CXR_STORAGE is not s3: files would be kept on this machine's disk")
+        return value
+
+    @field_validator("s3_bucket")
+    @classmethod
+    def _is_needed_by_s3(cls, bucket: str | None, info: ValidationInfo) -> str | None:
+        if bucket is None and info.data.get("storage") is StorageKind.S3:
+            raise ValueError("it is needed where CXR_STORAGE is s3")
+        return bucket
+
+    @field_validator("s3_secret_key")
+    @classmethod
+    def _belongs_to_access_key(cls, secret: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if "s3_access_key" in info.data and (secret is None) != (info.data["s3_access_key"] is None):
+            raise ValueError("it and CXR_S3_ACCESS_KEY are given together, or neither of them")
+        return secret
 
 
 def read_environment() -> Environment:
@@ -119,6 +171,12 @@ def read_environment() -> Environment:
 
 
 def _in_words(error: ValidationError) -> str:
-    lines = [f"  {problem['loc'][0]}: {problem['msg']}" for problem in error.errors(include_input=False)]
+    lines = [f"  {_alias(problem['loc'][0])}: {problem['msg']}" for problem in error.errors(include_input=False)]
     hint = "On a single machine start the site with `make run` first; docs/operators.md lists all settings."
     return "\n".join(["The environment's settings are wrong:", *lines, hint])
+
+
+def _alias(name: int | str) -> str:
+    """The variable's name, where pydantic gives the field's: a default that is wrong has no variable to it."""
+    field = Environment.model_fields.get(str(name))
+    return str(field.alias if field else name)

@@ -2,7 +2,7 @@
 
 import dj_database_url
 
-from cxrsite.env import BASE_DIR, read_environment, words_of
+from cxrsite.env import BASE_DIR, StorageKind, read_environment, revealed, words_of
 
 ENV = read_environment()
 
@@ -55,7 +55,8 @@ TEMPLATES = [
     },
 ]
 
-# Truth. The timeouts keep a request from hanging on a server that is gone.
+# Truth. The timeouts keep a request from hanging on a server that is gone; those of TCP count at both ends, so that a
+# host which was cut off in the middle of a transaction does not keep its rows locked from the others.
 _DATABASE = dj_database_url.parse(ENV.database_url.get_secret_value(), conn_max_age=0)
 DATABASES = {
     "default": {
@@ -63,7 +64,11 @@ DATABASES = {
         "OPTIONS": {
             **_DATABASE.get("OPTIONS", {}),
             "connect_timeout": 3,
-            "options": "-c statement_timeout=15s -c lock_timeout=5s -c idle_in_transaction_session_timeout=60s",
+            "keepalives_idle": 5,
+            "keepalives_interval": 5,
+            "tcp_user_timeout": 10_000,
+            "options": "-c statement_timeout=15s -c lock_timeout=5s -c idle_in_transaction_session_timeout=60s "
+            "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=5 -c tcp_user_timeout=10s",
         },
     }
 }
@@ -119,8 +124,21 @@ USE_TZ = True
 STATIC_URL = "static/"
 # Made from the code and not data of the site: it lies with the code, wherever the data is.
 STATIC_ROOT = BASE_DIR / "var" / "static"
+_STORAGE = {
+    StorageKind.FILE: {"BACKEND": "diagnoses.storage.files.PrivateFileStorage"},
+    StorageKind.S3: {
+        "BACKEND": "diagnoses.storage.s3.PrivateS3Storage",
+        "OPTIONS": {
+            "bucket_name": ENV.s3_bucket,
+            "endpoint_url": ENV.s3_endpoint,
+            "region_name": ENV.s3_region,
+            "access_key": revealed(ENV.s3_access_key),
+            "secret_key": revealed(ENV.s3_secret_key),
+        },
+    },
+}
 STORAGES = {
-    "default": {"BACKEND": "diagnoses.storage.PrivateStorage"},
+    "default": _STORAGE[ENV.storage],
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 MEDIA_ROOT = ENV.var_dir / "media"
@@ -166,3 +184,5 @@ CXR_MAX_ATTEMPTS = ENV.max_attempts
 CXR_MAX_FILE_BYTES = ENV.max_file_mb * 1024 * 1024
 CXR_MAX_FILES = ENV.max_files
 CXR_MAX_QUEUED = ENV.max_queued
+CXR_STORAGE = ENV.storage.value
+CXR_ORPHAN_SECONDS = ENV.orphan_seconds

@@ -13,6 +13,8 @@ from django.core.checks import CheckMessage, Error, register
 @register()
 def media_folder_is_writable(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
     """Pictures that cannot be kept would be refused one by one; better to say so at once."""
+    if settings.CXR_STORAGE != "file":
+        return []
     folder = Path(settings.MEDIA_ROOT)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if os.access(folder, os.W_OK | os.X_OK):

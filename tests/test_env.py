@@ -21,7 +21,16 @@ GOOD = {
     "REDIS_URL": f"redis://:{PASSWORD}@redis.example/0",
 }
 LOAD = "import cxrsite.settings"
+S3 = {
+    "CXR_STORAGE": "s3",
+    "CXR_S3_BUCKET": "radiographs",
+    "CXR_S3_ENDPOINT": "https://minio.example:9000",
+    "CXR_S3_REGION": "eu-west-1",
+    "CXR_S3_ACCESS_KEY": "an access key",
+    "CXR_S3_SECRET_KEY": PASSWORD,
+}
 SECRETS = ["CXR_SECRET_KEY", "DATABASE_URL", "REDIS_URL"]
+OPTIONAL_SECRETS = ["CXR_S3_ACCESS_KEY", "CXR_S3_SECRET_KEY"]
 WRONG = [
     ("CXR_SECRET_KEY", "too-short-a-key"),
     ("DATABASE_URL", "sqlite:///db.sqlite3"),
@@ -45,6 +54,8 @@ WRONG = [
     ("CXR_MAX_ATTEMPTS", "0"),
     ("CXR_MAX_FILE_MB", "-1"),
     ("CXR_MAX_FILES", "1001"),
+    ("CXR_ORPHAN_SECONDS", "0"),
+    ("CXR_STORAGE", "ftp"),
     ("CXR_TIME_ZONE", "Mars/Olympus"),
     ("CXR_LOG_LEVEL", "LOUD"),
 ]
@@ -100,7 +111,9 @@ def test_all_that_is_missing_is_named_at_once() -> None:
 def test_whatever_sounds_secret_or_names_a_server_has_no_default() -> None:
     fields = {str(field.alias): field for field in Environment.model_fields.values()}
     secret = {name for name in fields if re.search("KEY|PASSWORD|SECRET|TOKEN|URL", name)}
-    assert secret == {name for name, field in fields.items() if field.is_required()} == set(SECRETS)
+    assert {name for name, field in fields.items() if field.is_required()} == set(SECRETS)
+    assert secret == set(SECRETS) | set(OPTIONAL_SECRETS)
+    assert [fields[name].default for name in OPTIONAL_SECRETS] == [None, None]
 
 
 @pytest.mark.parametrize(("name", "value"), [pair for pair in WRONG if pair[0] in SECRETS])
@@ -152,6 +165,47 @@ def test_https_protects_the_cookies() -> None:
     )
     assert start(code) == (0, "True True True\n")
     assert start(code, CXR_HTTPS="0") == (0, "False False False\n")
+
+
+STORAGE = "import cxrsite.settings as s; print(s.CXR_STORAGE, s.STORAGES['default'])"
+
+
+def test_files_are_kept_on_the_disk_until_a_bucket_is_named() -> None:
+    assert start(STORAGE) == (0, "file {'BACKEND': 'diagnoses.storage.files.PrivateFileStorage'}\n")
+    status, words = start(STORAGE, **S3)
+    assert (status, words.split()[0]) == (0, "s3")
+    assert "'diagnoses.storage.s3.PrivateS3Storage'" in words
+    for value in list(S3.values())[1:]:
+        assert f"'{value}'" in words
+
+
+def test_a_bucket_is_all_that_s3_needs() -> None:
+    status, words = start(STORAGE, CXR_STORAGE="s3", CXR_S3_BUCKET="radiographs")
+    assert status == 0
+    assert "'access_key': None, 'secret_key': None" in words
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "words"),
+    [
+        ({"CXR_S3_BUCKET": None}, "CXR_S3_BUCKET", "it is needed where CXR_STORAGE is s3"),
+        ({"CXR_S3_BUCKET": "Radiographs!"}, "CXR_S3_BUCKET", "should match"),
+        ({"CXR_S3_ENDPOINT": "minio.example:9000"}, "CXR_S3_ENDPOINT", "must be like https://"),
+        ({"CXR_S3_ENDPOINT": f"https://me:{PASSWORD}@minio.example"}, "CXR_S3_ENDPOINT", "without keys"),
+        ({"CXR_S3_ENDPOINT": "https://minio.example:port"}, "CXR_S3_ENDPOINT", "its port is no number"),
+        ({"CXR_S3_REGION": "somewhere else"}, "CXR_S3_REGION", "should match"),
+        ({"CXR_S3_SECRET_KEY": None}, "CXR_S3_SECRET_KEY", "given together, or neither"),
+        ({"CXR_S3_ACCESS_KEY": None}, "CXR_S3_SECRET_KEY", "given together, or neither"),
+        *(({**dict.fromkeys(S3), name: S3[name]}, name, "CXR_STORAGE is not s3") for name in list(S3)[1:]),
+    ],
+)
+def test_a_wrong_combination_of_storage_settings_stops_the_start(
+    changes: dict[str, str | None], name: str, words: str
+) -> None:
+    status, said = start(**{**S3, **changes})
+    assert status == 1
+    assert re.search(rf"^  {name}: .*{words}", said, re.MULTILINE), said
+    assert PASSWORD not in said
 
 
 @pytest.mark.usefixtures("only_secrets_given")

@@ -1,5 +1,6 @@
 """What the tests of the web stand on, beside the cast of users: quick sign-ins, static files, the doorbell."""
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from django.test import Client
 from cxrsite import celery_app
 from diagnoses.models import Job, ModelVersion, Study
 from diagnoses.states import JobStatus
+from tests import s3
 from tests.diagnoses.factory import make_model_version, make_study
 
 
@@ -42,6 +44,30 @@ def browser_of(user: User) -> Client:
 def done_study(clinician: User, model_version: ModelVersion) -> Study:
     """The clinician's study of one image, read."""
     return make_study(clinician, model_version, JobStatus.DONE, patient_id="P-0001", accession_number="A-77")
+
+
+@pytest.fixture(scope="session")
+def s3_url() -> Iterator[str]:
+    """An S3 server."""
+    with s3.s3_server() as url:
+        yield url
+
+
+@pytest.fixture
+def bucket(s3_url: str, settings: LazySettings) -> str:
+    """The site keeps its files in this bucket, which is new."""
+    name = f"test-{uuid.uuid4().hex}"
+    s3.make_bucket(s3_url, name)
+    use_bucket(settings, s3_url, name)
+    return name
+
+
+def use_bucket(settings: LazySettings, url: str, name: str) -> None:
+    """From here on files are kept there."""
+    options = {"endpoint_url": url, "bucket_name": name, "access_key": s3.ACCESS_KEY, "secret_key": s3.SECRET_KEY}
+    default = {"BACKEND": "diagnoses.storage.s3.PrivateS3Storage", "OPTIONS": options}
+    settings.STORAGES = {**settings.STORAGES, "default": default}
+    settings.CXR_STORAGE = "s3"
 
 
 class Doorbell:

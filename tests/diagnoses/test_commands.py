@@ -3,7 +3,6 @@
 import json
 import logging
 import re
-import threading
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -27,6 +26,7 @@ from diagnoses.states import JobStatus
 from tests.conftest import api_of, make_user
 from tests.diagnoses.claiming import complete_job, fail_job
 from tests.diagnoses.factory import PICTURE, last_event, outcome, stored_files
+from tests.threads import in_a_thread
 
 
 @pytest.fixture
@@ -281,25 +281,6 @@ def test_the_first_users_are_on_record_without_their_passwords(db: None) -> None
     events = AuditEvent.objects.filter(action=AuditAction.ROW_ADDED, object_type="user").order_by("id")
     assert [event.detail["role"] for event in events] == ["clinician", "administrator"]
     assert not [values for values in AuditEvent.objects.values() for p in accounts.values() if p in str(values)]
-
-
-def in_a_thread(act: Callable[[], None]) -> None:
-    """Run with a database connection of its own, and hand on what it raises."""
-    raised: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            act()
-        except BaseException as error:  # noqa: BLE001 - handed on below
-            raised.append(error)
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    if raised:
-        raise raised[0]
 
 
 @pytest.mark.django_db

@@ -1,63 +1,42 @@
-"""Files at rest: private, under names of our own, whole or not there at all."""
+"""Files at rest, on a disk or in a bucket: private, under names of our own, whole or not there at all."""
 
-import errno
-import os
 import re
-import resource
-import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
-from django.conf import settings
+from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.storage import default_storage
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
 
 from diagnoses import storage
 from diagnoses.audit import user_actor
-from diagnoses.checks import media_folder_is_writable
 from diagnoses.models import Image, ModelVersion
+from diagnoses.selectors.files import images_without_file
+from diagnoses.services import sweeping
 from diagnoses.services.submission import StudyDetails, submit_study
-from tests.diagnoses.factory import PICTURE, sent, stored_files
+from diagnoses.services.sweeping import sweep_orphans
+from tests.diagnoses.factory import PICTURE, sent
 
 NAME = "originals/ab/abcdef"
-TRAVERSALS = ["../../etc/passwd", "/etc/passwd", "..\\..\\windows\\win.ini", "originals/../../x", "a/b/../../../c.png"]
 
 
-@contextmanager
-def files_limited_to(size: int) -> Iterator[None]:
-    """The system writes no file beyond `size` bytes: what a full disk does to a file, in earnest."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+@pytest.fixture(autouse=True, params=["file", "s3"])
+def _each_kind_of_storage(request: pytest.FixtureRequest) -> None:
+    if request.param == "s3":
+        request.getfixturevalue("bucket")
 
 
-def failing_at(call: int, real: Callable[..., Any]) -> Callable[..., Any]:
-    """`real`, but out of space at its `call`-th call."""
-    calls = 0
-
-    def act(*args: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == call:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return real(*args)
-
-    return act
+def kept() -> list[str]:
+    return sorted(file.name for file in storage.listing())
 
 
-def test_a_private_file_has_no_public_address() -> None:
-    with pytest.raises(ValueError, match="private"):
-        storage.PrivateStorage().url(NAME)
-
-
-def test_the_sites_default_storage_is_the_private_one() -> None:
+def test_the_sites_storage_gives_no_file_a_public_address() -> None:
+    storage.write(NAME, b"data")
     with pytest.raises(ValueError, match="private"):
         default_storage.url(NAME)
 
@@ -72,26 +51,14 @@ def test_a_second_write_replaces_the_first() -> None:
     storage.write(NAME, b"a longer first version")
     storage.write(NAME, b"second")
     assert storage.read(NAME) == b"second"
-    assert [path.name for path in stored_files()] == ["abcdef"]
-
-
-def test_a_file_is_open_to_its_owner_alone() -> None:
-    storage.write(NAME, b"data")
-    [path] = stored_files()
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-
-
-def test_the_folder_of_a_file_is_open_to_its_owner_alone() -> None:
-    storage.write(NAME, b"data")
-    [path] = stored_files()
-    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert kept() == [NAME]
 
 
 def test_a_removed_file_is_gone_and_removing_it_again_is_no_error() -> None:
     storage.write(NAME, b"data")
     storage.remove(NAME)
     storage.remove(NAME)
-    assert stored_files() == []
+    assert kept() == []
 
 
 def test_a_missing_file_is_an_os_error() -> None:
@@ -111,78 +78,47 @@ def test_storage_never_leaves_its_folder(name: str) -> None:
         storage.write(name, b"data")
     with pytest.raises(SuspiciousFileOperation):
         storage.read(name)
+    with pytest.raises(SuspiciousFileOperation):
+        storage.remove(name)
 
 
-@pytest.mark.parametrize("name", TRAVERSALS)
-def test_the_senders_name_of_a_file_says_nothing_of_where_it_lies(
-    clinician: User, model_version: ModelVersion, tmp_path: Path, name: str
-) -> None:
-    submit_study(actor=user_actor(clinician), files=[sent(name)], details=StudyDetails())
-    image = Image.objects.get()
-    assert image.filename == name
-    assert re.fullmatch(r"originals/[0-9a-f]{2}/[0-9a-f]{32}", image.stored_name)
-    assert stored_files() == [Path(settings.MEDIA_ROOT) / image.stored_name]
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == stored_files()
+def test_the_listing_has_every_file_of_our_folders_with_the_time_it_was_written() -> None:
+    before = timezone.now() - timedelta(seconds=1)  # an S3 server's times are whole seconds
+    for name in ("originals/ab/1", "originals/cd/2", "heatmaps/ab/3", "elsewhere/ab/4", "originals-of-others/5"):
+        storage.write(name, b"data")
+    assert kept() == ["heatmaps/ab/3", "originals/ab/1", "originals/cd/2"]
+    assert all(before <= file.modified_at <= timezone.now() for file in storage.listing())
+
+
+def test_an_empty_storage_lists_nothing() -> None:
+    assert kept() == []
 
 
 def test_two_files_of_one_name_do_not_overwrite_each_other(clinician: User, model_version: ModelVersion) -> None:
     files = [sent("chest.png"), sent("chest.png")]
     submit_study(actor=user_actor(clinician), files=files, details=StudyDetails())
     submit_study(actor=user_actor(clinician), files=files, details=StudyDetails())
-    assert len(stored_files()) == 4
-    assert {path.read_bytes() for path in stored_files()} == {PICTURE}
+    assert len(kept()) == 4
+    assert {storage.read(name) for name in kept()} == {PICTURE}
 
 
-def test_a_write_that_the_disk_cuts_short_leaves_nothing() -> None:
-    with files_limited_to(4096), pytest.raises(OSError, match="too large"):
-        storage.write(NAME, b"x" * 100_000)
-    assert stored_files() == []
+def test_a_sent_picture_is_shown(browser: Client, clinician: User, model_version: ModelVersion) -> None:
+    submit_study(actor=user_actor(clinician), files=[sent()], details=StudyDetails())
+    image = Image.objects.get()
+    answer = browser.get(reverse("picture", args=[image.pk]))
+    assert (answer.status_code, answer["Content-Type"]) == (200, "image/jpeg")
+    storage.remove(image.stored_name)
+    assert browser.get(reverse("picture", args=[image.pk])).status_code == 404
 
 
-def test_a_replacement_that_the_disk_cuts_short_leaves_the_first_version_whole() -> None:
-    storage.write(NAME, b"first")
-    with files_limited_to(4096), pytest.raises(OSError, match="too large"):
-        storage.write(NAME, b"x" * 100_000)
-    assert storage.read(NAME) == b"first"
-    assert len(stored_files()) == 1
-
-
-@pytest.mark.parametrize(
-    ("what", "call"), [("file", 1), ("folder", 2)], ids=["syncing the file fails", "syncing the folder fails"]
-)
-def test_a_write_that_does_not_reach_the_disk_leaves_nothing(
-    monkeypatch: pytest.MonkeyPatch, what: str, call: int
+def test_orphans_are_removed_and_images_stay(
+    clinician: User, model_version: ModelVersion, monkeypatch: pytest.MonkeyPatch, settings: LazySettings
 ) -> None:
-    monkeypatch.setattr(os, "fsync", failing_at(call, os.fsync))
-    with pytest.raises(OSError, match="No space left"):
-        storage.write(NAME, b"data")
-    assert stored_files() == [], f"the {what} was not synced, the caller was told so, and yet a file stays"
-
-
-def test_a_folder_that_cannot_be_made_is_an_os_error() -> None:
-    Path(settings.MEDIA_ROOT).mkdir()
-    (Path(settings.MEDIA_ROOT) / "originals").write_bytes(b"a file where a folder should be")
-    with pytest.raises(NotADirectoryError):
-        storage.write(NAME, b"data")
-
-
-def test_a_picture_is_on_the_disk_before_the_call_returns(monkeypatch: pytest.MonkeyPatch) -> None:
-    synced: list[str] = []
-    real = os.fsync
-
-    def note(descriptor: int) -> None:
-        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
-        real(descriptor)
-
-    monkeypatch.setattr(os, "fsync", note)
-    storage.write(NAME, b"data")
-    assert [name.split(".")[0] for name in synced] == ["abcdef", "ab"]
-
-
-def test_a_media_folder_that_cannot_be_written_stops_the_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert media_folder_is_writable(None) == []
-    # Root may write everywhere, so what the system would say of another account is put in its mouth.
-    monkeypatch.setattr(os, "access", lambda path, mode: False)
-    [problem] = media_folder_is_writable(None)
-    assert str(settings.MEDIA_ROOT) in problem.msg
-    assert "CXR_VAR_DIR" in str(problem.hint)
+    submit_study(actor=user_actor(clinician), files=[sent()], details=StudyDetails())
+    storage.write(NAME, b"of nobody")
+    assert sweep_orphans() == []
+    later = timezone.now() + timedelta(seconds=settings.CXR_ORPHAN_SECONDS + 2)
+    monkeypatch.setattr(sweeping, "timezone", SimpleNamespace(now=lambda: later))
+    assert sweep_orphans() == [NAME]
+    assert kept() == [Image.objects.get().stored_name]
+    assert images_without_file() == []

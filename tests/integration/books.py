@@ -81,7 +81,7 @@ class Stream:
         for image, _, sha256, stored_name, job, status, error, token, read_sha256, heatmap, moves, tokens, ends in rows:
             assert (status, error) == ("done", ""), f"image {image}: {status} {error}, after {moves}"
             assert sha256 == read_sha256 == self.accepted.get(image, sha256)
-            assert hashlib.sha256(self.site.file(stored_name).read_bytes()).hexdigest() == sha256
+            assert hashlib.sha256(self.site.kept(stored_name)).hexdigest() == sha256
             assert ends == 1, f"the end of job {job} is on record {ends} times"
             assert re.fullmatch(r"(claim recover )*claim complete", " ".join(moves)), moves
             claims = [number for move, number in zip(moves, tokens, strict=True) if move == "claim"]

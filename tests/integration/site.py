@@ -217,9 +217,12 @@ class Site:
         )
 
     @contextmanager
-    def second_worker(self, log: Path) -> Iterator[None]:
-        """Another worker beside the site's own, as long as the context lasts."""
-        command = [sys.executable, str(ROOT / "manage.py"), "worker"]
+    def second_worker(self, log: Path, *, within: Sequence[str] = ()) -> Iterator[None]:
+        """Another worker beside the site's own, as long as the context lasts.
+
+        `within` is a command that starts others elsewhere, as on another host.
+        """
+        command = [*within, sys.executable, str(ROOT / "manage.py"), "worker"]
         environment = clean_environment(CXR_ENV_FILE=str(self.var / "site.env"))
         with log.open("wb") as file:
             process = subprocess.Popen(
@@ -281,6 +284,10 @@ class Site:
     def file(self, name: str) -> Path:
         """Where storage keeps what has this name."""
         return self.var / "media" / name
+
+    def kept(self, name: str) -> bytes:
+        """What storage keeps under this name."""
+        return self.file(name).read_bytes()
 
     def _child(self, word: str) -> int:
         def found() -> list[int]:

@@ -1,28 +1,33 @@
-"""`manage.py scheduler`: puts right, every few seconds, what a crash may have left."""
+"""`manage.py scheduler`: puts right, every few seconds, what a crash may have left, and each hour its files."""
 
 import logging
 import signal
 import threading
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, close_old_connections, connection
 
 from diagnoses.services.recovery import reconcile
+from diagnoses.services.sweeping import sweep_orphans
 
 _EVERY_SECONDS = 2.0
+_SWEEP_EVERY_SECONDS = 3600.0
 _log = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
     """Runs until it is told to stop. Several may run: a lock in the database lets one at a time work."""
 
-    help = "Recover jobs whose worker was lost, and ring for those that nobody heard of."
+    help = "Recover jobs whose worker was lost, ring for those that nobody heard of, remove files without a row."
 
     def handle(self, *args: Any, **options: Any) -> None:
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
+        # In a thread: to go through a large storage takes minutes, and lost jobs must not wait for it.
+        threading.Thread(target=_sweep_again_and_again, args=(stop,), name="sweep", daemon=True).start()
         _log.info("The scheduler is up")
         while not stop.is_set():
             _round()
@@ -45,3 +50,21 @@ def _round() -> None:
         )
     if found.rung:
         _log.info("Rang again for %d jobs", found.rung)
+
+
+def _sweep_again_and_again(stop: threading.Event) -> None:
+    """At once, and each hour, or as often as files may become orphans where that is shorter."""
+    every = min(_SWEEP_EVERY_SECONDS, settings.CXR_ORPHAN_SECONDS)
+    while True:
+        _sweep()
+        if stop.wait(every):
+            return
+
+
+def _sweep() -> None:
+    try:
+        sweep_orphans()
+    except (DatabaseError, OSError) as error:
+        _log.warning("Not all files were looked at (%s); trying again later.", error)
+    finally:
+        connection.close()

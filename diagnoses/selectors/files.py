@@ -1,0 +1,33 @@
+"""Which files rows speak of, and which rows speak of files that are not there."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from django.db.migrations.recorder import MigrationRecorder
+from django.db.models import Min
+
+from diagnoses import storage
+from diagnoses.models import Image
+
+
+def held_names(names: Collection[str]) -> set[str]:
+    """Those of `names` that a row speaks of."""
+    return set(Image.objects.filter(stored_name__in=names).order_by().values_list("stored_name", flat=True))
+
+
+def images_without_file() -> list[str]:
+    """The ids of images whose file is not in storage: none, as long as nothing but the product touches it.
+
+    The rows are asked first. Each one's file was there before it, so that an upload meanwhile raises no false alarm.
+    Raises OSError.
+    """
+    ids = {name: str(pk) for pk, name in Image.objects.values_list("pk", "stored_name").iterator()}
+    for file in storage.listing():
+        ids.pop(file.name, None)
+    return sorted(ids.values())
+
+
+def database_began_at() -> datetime | None:
+    """When this database was first prepared; one that is restored from a copy is as old as what was copied."""
+    began_at: datetime | None = MigrationRecorder.Migration.objects.aggregate(at=Min("applied"))["at"]
+    return began_at

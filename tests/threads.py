@@ -1,0 +1,25 @@
+"""Threads for tests, whose errors are the test's."""
+
+import threading
+from collections.abc import Callable
+
+from django.db import connection
+
+
+def in_a_thread(act: Callable[[], None]) -> None:
+    """Run with a database connection of its own, and hand on what it raises."""
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            act()
+        except BaseException as error:  # noqa: BLE001 - handed on below
+            raised.append(error)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    if raised:
+        raise raised[0]
