@@ -164,11 +164,16 @@ class Site:
     @property
     def worker_child(self) -> int:
         """The process that holds the model, once it has told the database so."""
-        parent = psutil.Process(self.worker)
+        return int(self.worker_name(self.worker).split(":")[1])
 
-        def reporting() -> list[int]:
+    def worker_name(self, parent: int) -> str:
+        """What the child of this parent calls itself, once it has told the database so."""
+        process = psutil.Process(parent)
+
+        def reporting() -> list[str]:
+            children = [f":{child.pid}:" for child in process.children()]
             names = [str(name) for (name,) in self.rows("SELECT name FROM diagnoses_worker")]
-            return [child.pid for child in parent.children() if any(f":{child.pid}:" in name for name in names)]
+            return [name for name in names if any(child in name for child in children)]
 
         return wait_until(reporting, START_SECONDS, "a worker's child reports itself")[0]
 
@@ -217,16 +222,16 @@ class Site:
         )
 
     @contextmanager
-    def second_worker(self, log: Path) -> Iterator[None]:
-        """Another worker beside the site's own, as long as the context lasts."""
+    def second_worker(self, log: Path, **environment: str) -> Iterator[int]:
+        """Another worker beside the site's own, as long as the context lasts; its process's number."""
         command = [sys.executable, str(ROOT / "manage.py"), "worker"]
-        environment = clean_environment(CXR_ENV_FILE=str(self.var / "site.env"))
+        values = clean_environment(CXR_ENV_FILE=str(self.var / "site.env"), **environment)
         with log.open("wb") as file:
             process = subprocess.Popen(
-                command, env=environment, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
+                command, env=values, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
             )
         try:
-            yield
+            yield process.pid
         finally:
             process.terminate()
             try:

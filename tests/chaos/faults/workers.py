@@ -1,0 +1,78 @@
+"""Workers that die, are stopped, are broken, or are of another time."""
+
+import os
+import signal
+
+import psutil
+
+from tests.chaos.faults.registry import Hands, fault
+from tests.integration.hands import broken_models, kill, wait_until_said
+from tests.integration.site import ROOT, is_alive, wait_until
+
+_RUNNING = "SELECT id::text FROM diagnoses_job WHERE status = 'running'"
+_OLDER_TOOK = "SELECT count(*) FROM diagnoses_jobtransition WHERE move = 'claim' AND by = %s"
+
+
+def _kill_worker(hands: Hands, whom: str) -> None:
+    """The child, the parent or both; a child's death is Celery's to mend, a parent's the supervisor's."""
+    site, before = hands.site, hands.site.output
+    parent, child = site.worker, site.worker_child
+    kill(*{"child": [child], "parent": [parent], "both": [parent, child]}[whom])
+    if whom != "child":
+        wait_until_said(site, "Starting the worker again", before)
+    wait_until(lambda: not psutil.pid_exists(child) or not is_alive(psutil.Process(child)), 10, "its child ends, too")
+
+
+@fault("child killed")
+def child_killed_in_a_batch(hands: Hands) -> None:
+    wait_until(lambda: hands.site.rows(_RUNNING), 60, "a batch is in hand")
+    _kill_worker(hands, "child")
+
+
+@fault("parent killed")
+def parent_killed_in_a_batch(hands: Hands) -> None:
+    wait_until(lambda: hands.site.rows(_RUNNING), 60, "a batch is in hand")
+    _kill_worker(hands, hands.random.choice(["parent", "both"]))
+
+
+@fault("killed before commit")
+def killed_before_its_commit(hands: Hands) -> None:
+    with hands.worker_held():
+        _kill_worker(hands, "child")
+
+
+@fault("worker stopped")
+def stopped_in_a_batch(hands: Hands) -> None:
+    """SIGTERM: the batch in hand is finished, and nothing of it is read again."""
+    before, worker = hands.site.output, hands.site.worker
+    with hands.worker_held():
+        in_hand = {job for (job,) in hands.site.rows(_RUNNING)}
+        os.kill(worker, signal.SIGTERM)
+    hands.ledger.undisturbed.update(in_hand)
+    wait_until_said(hands.site, "Starting the worker again", before)
+
+
+@fault("broken model")
+def broken_model(hands: Hands) -> None:
+    """It does not start, and so takes nothing."""
+    models = hands.place.folder / "broken"
+    if not models.exists():
+        broken_models(ROOT / "workers" / "models", models)
+    before = hands.site.rows("SELECT count(*) FROM diagnoses_worker")
+    done = hands.site.manage("worker", **hands.place.environment(CXR_MODELS_DIR=str(models)))
+    assert done.returncode != 0, "a worker with a broken model ended as if all were well"
+    assert "does not start without a good model" in done.stderr, done.stderr
+    assert hands.site.rows("SELECT count(*) FROM diagnoses_worker") == before, "it reported itself as a worker"
+
+
+@fault("older worker")
+def previous_version(hands: Hands) -> None:
+    """It reads beside the new one, and leaves alone what it has no model for."""
+    log = hands.site.var / "log" / "older-worker.log"
+    environment = hands.place.environment(CXR_MODELS_DIR=str(hands.place.older_models))
+    with hands.site.second_worker(log, **environment) as parent:
+        name = hands.site.worker_name(parent)
+        hands.ledger.older_workers.add(name)
+        for _ in range(3):
+            hands.stream.deliver([hands.inputs.valid() for _ in range(4)], model=hands.place.newer_model_asked)
+        wait_until(lambda: hands.site.rows(_OLDER_TOOK, name)[0][0], 60, "the older worker takes something")
