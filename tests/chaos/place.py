@@ -21,7 +21,7 @@ NEWER_VERSION = "next"
 _SHIPPED = ROOT / "workers" / "models" / "mobilenet_v2"
 _DISK = "192m"
 _SMALL_FILE_BYTES = 1000
-_SETTINGS = {"CXR_LEASE_SECONDS": "4", "CXR_READING_SECONDS": "20", "CXR_BATCH_SIZE": "6"}
+_SETTINGS = {"CXR_LEASE_SECONDS": "4", "CXR_READING_SECONDS": "20", "CXR_BATCH_SIZE": "4"}
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Sequence
 
 import httpx
+import psycopg2
 
 from tests.chaos.inputs import Inputs, SentFile
 from tests.chaos.ledger import STORAGE_FAULT, Answered, Ledger, SentStudy
@@ -13,6 +14,9 @@ from tests.integration.site import Site
 
 _AGAIN_AFTER_SECONDS = 0.5
 _PATIENCE_SECONDS = 150.0
+_ENOUGH_WAITING = 60
+"""Images. Beyond it a slow machine would be measured, and not what the faults do."""
+_WAITING = "SELECT count(*) FROM diagnoses_job WHERE status = 'queued'"
 _ACCEPTED = 202
 _NOTHING_USABLE = 400
 _KEY_REUSED = 409
@@ -23,6 +27,7 @@ class Stream:
     """Sends from threads of its own until it is stopped, and what it is given besides."""
 
     def __init__(self, site: Site, ledger: Ledger, inputs: Inputs, *, every_seconds: float) -> None:
+        self._site = site
         self._ledger = ledger
         self._inputs = inputs
         self._every_seconds = every_seconds
@@ -78,8 +83,15 @@ class Stream:
     def _send_on(self) -> None:
         while not self._stopped.is_set():
             started = time.monotonic()
-            self.deliver(self.files())
+            if not self._is_enough_waiting():
+                self.deliver(self.files())
             self._stopped.wait(max(0.0, self._every_seconds * len(self._threads) - (time.monotonic() - started)))
+
+    def _is_enough_waiting(self) -> bool:
+        try:
+            return bool(self._site.rows(_WAITING)[0][0] > _ENOUGH_WAITING)
+        except psycopg2.Error:
+            return False  # without its database the site shall be sent to all the same
 
     def _send(self, client: httpx.Client, study: SentStudy) -> bool:
         """Send one study until it is answered for good; False where that is not to be any more."""

@@ -6,9 +6,10 @@ from tests.chaos.faults.registry import Hands, fault
 from tests.integration.site import wait_until
 
 _HOUR = 3600
-_LEASES_BACK = (
-    "UPDATE diagnoses_job SET lease_until = lease_until - interval '1 hour' WHERE status = 'running' RETURNING 1"
-)
+_LEASES_BACK = """
+UPDATE diagnoses_job SET lease_until = lease_until - interval '1 hour'
+WHERE id IN (SELECT id FROM diagnoses_job WHERE status = 'running' FOR UPDATE SKIP LOCKED) RETURNING 1
+"""
 _RECOVERED = "SELECT count(*) FROM diagnoses_jobtransition WHERE move = 'recover'"
 
 

@@ -2,14 +2,17 @@
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import psutil
 
 from tests.chaos.faults.registry import Hands, fault
-from tests.integration.hands import broken_models, kill, wait_until_said
+from tests.integration.hands import broken_models, kill, stopped, wait_until_said
 from tests.integration.site import ROOT, is_alive, wait_until
 
 _RUNNING = "SELECT id::text FROM diagnoses_job WHERE status = 'running'"
+_TAKEN_SINCE = "SELECT job_id::text FROM diagnoses_jobtransition WHERE move = 'claim' AND by = %s AND at >= %s"
 _OLDER_TOOK = "SELECT count(*) FROM diagnoses_jobtransition WHERE move = 'claim' AND by = %s"
 
 
@@ -41,15 +44,32 @@ def killed_before_its_commit(hands: Hands) -> None:
         _kill_worker(hands, "child")
 
 
+@contextmanager
+def _worker_stopped(hands: Hands) -> Iterator[None]:
+    """SIGTERM at the end of the context. What is in hand then, and what is still taken, is finished and read once."""
+    site, before, name = hands.site, hands.site.output, hands.site.worker_name(hands.site.worker)
+    with hands.worker_held():
+        yield
+        [(asked_at,)] = site.rows("SELECT now()")
+        in_hand = site.rows(_RUNNING)
+        os.kill(site.worker, signal.SIGTERM)
+    wait_until_said(site, "Starting the worker again", before)
+    hands.ledger.undisturbed.update(job for (job,) in [*in_hand, *site.rows(_TAKEN_SINCE, name, asked_at)])
+
+
 @fault("worker stopped")
 def stopped_in_a_batch(hands: Hands) -> None:
-    """SIGTERM: the batch in hand is finished, and nothing of it is read again."""
-    before, worker = hands.site.output, hands.site.worker
-    with hands.worker_held():
-        in_hand = {job for (job,) in hands.site.rows(_RUNNING)}
-        os.kill(worker, signal.SIGTERM)
-    hands.ledger.undisturbed.update(in_hand)
-    wait_until_said(hands.site, "Starting the worker again", before)
+    with _worker_stopped(hands):
+        pass
+
+
+@fault("unrung worker stopped")
+def stopped_without_a_doorbell(hands: Hands) -> None:
+    """As before, in a batch that the worker has found for itself."""
+    with ExitStack() as stack:
+        stack.enter_context(stopped(hands.site.redis))
+        with _worker_stopped(hands):
+            stack.close()
 
 
 @fault("broken model")
