@@ -130,7 +130,7 @@ def _none(site: Site, statement: str) -> bool:
 def _wait(condition: Callable[[], bool], seconds: float, what: str, ledger: Ledger) -> bool:
     """Whether it came about in time; where not, that is a complaint."""
     try:
-        return wait_until(condition, seconds, what)
+        return wait_until(condition, seconds, what, every_seconds=0.5)
     except (AssertionError, psycopg2.Error) as error:
         ledger.complain(str(error))
         return False

@@ -28,13 +28,13 @@ Files = Sequence[tuple[str, bytes]]
 T = TypeVar("T")
 
 
-def wait_until(condition: Callable[[], T], seconds: float, what: str) -> T:
+def wait_until(condition: Callable[[], T], seconds: float, what: str, *, every_seconds: float = 0.02) -> T:
     """The first true answer of `condition`, asked over and over. Fails with `what` after so many seconds."""
     until = time.monotonic() + seconds
     while not (answer := condition()):
         if time.monotonic() > until:
             raise AssertionError(f"waited {seconds:.0f} seconds in vain: {what}")
-        time.sleep(0.02)
+        time.sleep(every_seconds)
     return answer
 
 

@@ -12,12 +12,12 @@ from tests.chaos.invariant import Damage, breaches
 from tests.chaos.report import show
 from tests.chaos.run import Outcome, Plan, run
 
-QUICK = ["crashing file", "web killed before its ring", "Redis emptied", "doorbell repeated", "full disk"]
+QUICK = ["crashing file", "web killed before its ring", "Redis emptied", "doorbell repeated"]
 
 
 @pytest.fixture(scope="module")
 def outcome(static_files: None) -> Outcome:
-    plan = Plan(seed=1, seconds=0, faults=[FAULTS[name] for name in QUICK], pause_seconds=2, every_seconds=1)
+    plan = Plan(seed=1, seconds=0, faults=[FAULTS[name] for name in QUICK], pause_seconds=2, every_seconds=1.5)
     return run(plan, print)
 
 
@@ -26,12 +26,10 @@ def test_no_quick_fault_loses_or_doubles_anything(outcome: Outcome) -> None:
     assert sorted(episode.fault for episode in outcome.episodes) == sorted(QUICK)
 
 
-def test_the_faults_came_about_and_all_kinds_of_files_were_answered(outcome: Outcome) -> None:
-    ledger = outcome.ledger
-    assert ledger.storage_refusals(), "the disk was never full"
+def test_a_worker_was_lost_and_files_of_several_kinds_were_answered(outcome: Outcome) -> None:
     jobs = [job for image in outcome.books.images for job in image.jobs]
     assert any(step.move == "recover" for job in jobs for step in job.steps), "no worker was lost"
-    kinds = {file.kind for file in ledger.accepted().values()}
+    kinds = {file.kind for file in outcome.ledger.accepted().values()}
     assert {Kind.VALID, Kind.DUPLICATE, Kind.CRASHING} <= kinds
     assert "reader_crashed" in {job.error_code for job in jobs}
 
