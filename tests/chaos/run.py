@@ -26,11 +26,12 @@ _END_SECONDS = 150.0
 _OPEN = "SELECT count(*) FROM diagnoses_job WHERE status IN ('queued', 'running')"
 _SUFFERING = """
 SELECT count(*) FROM diagnoses_job
-WHERE (status = 'queued' AND attempts > 0) OR (status = 'running' AND (attempts > 1 OR lease_until < now()))
+WHERE (status = 'queued' AND attempts > 0)
+   OR (status = 'running' AND (attempts > 1 OR lease_until < now() + interval '1 second'))
    OR (status = 'queued' AND ready_at < now() - interval '3 seconds' AND NOT EXISTS (
        SELECT FROM diagnoses_jobtransition WHERE move = 'claim' AND at > now() - interval '3 seconds'))
 """
-"""Jobs whose worker was lost, and that have no end yet, or that wait while no worker takes anything."""
+"""Jobs without an end whose worker was lost or gives no sign, or that wait while no worker takes anything."""
 
 
 @dataclass(frozen=True)

@@ -171,7 +171,7 @@ class Site:
         process = psutil.Process(parent)
 
         def reporting() -> list[str]:
-            children = [f":{child.pid}:" for child in process.children()]
+            children = [f":{child.pid}:" for child in process.children() if is_alive(child)]
             names = [str(name) for (name,) in self.rows("SELECT name FROM diagnoses_worker")]
             return [name for name in names if any(child in name for child in children)]
 
