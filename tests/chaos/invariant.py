@@ -89,7 +89,8 @@ def _of_images(ledger: Ledger, books: Books) -> Iterator[Breach]:
         yield from _of_original(image, stored)
         yield from _of_jobs(image)
         for job in image.jobs:
-            yield from _of_job(image, job, undisturbed=job.id in ledger.undisturbed)
+            yield from _of_job(image, job)
+            yield from _of_orderly_stops(ledger, image, job)
             if job.status in _ENDED and (job.status, job.error_code) not in ENDS[file.kind]:
                 yield Breach(
                     Damage.WRONG, f"a file that is {file.kind} ended as {job.status} {job.error_code}", image.id
@@ -119,7 +120,7 @@ def _of_jobs(image: ImageRow) -> Iterator[Breach]:
         yield Breach(Damage.DUPLICATED, f"image {image.id} has {len(image.jobs)} jobs", image.id)
 
 
-def _of_job(image: ImageRow, job: JobRow, *, undisturbed: bool) -> Iterator[Breach]:
+def _of_job(image: ImageRow, job: JobRow) -> Iterator[Breach]:
     if job.status not in _ENDED:
         yield Breach(Damage.LOST, f"job {job.id} has no end: it is {job.status}", image.id)
         return
@@ -131,7 +132,10 @@ def _of_job(image: ImageRow, job: JobRow, *, undisturbed: bool) -> Iterator[Brea
         yield Breach(damage, f"the end of job {job.id} is on record {job.ends_recorded} times", image.id)
     for words in _of_history(job):
         yield Breach(Damage.WRONG, f"job {job.id}: {words}", image.id)
-    if undisturbed and any(step.move == "recover" for step in job.steps):
+
+
+def _of_orderly_stops(ledger: Ledger, image: ImageRow, job: JobRow) -> Iterator[Breach]:
+    if any(step.move == "recover" and (job.id, step.token) in ledger.undisturbed for step in job.steps):
         yield Breach(Damage.DUPLICATED, f"job {job.id} was read again after an orderly stop of its worker", image.id)
 
 

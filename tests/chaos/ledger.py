@@ -48,8 +48,8 @@ class Ledger:
     older_workers: set[str] = field(default_factory=set)
     newer_model: str = ""
     """What the older workers lack, as "name version"."""
-    undisturbed: set[str] = field(default_factory=set)
-    """Jobs that were in hand when their worker was asked to stop: it must have finished them."""
+    undisturbed: set[tuple[str, int]] = field(default_factory=set)
+    """Claims, by job and token, that a worker held when it was asked to stop: it must have finished them."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def enter(self, study: SentStudy) -> None:

@@ -256,7 +256,9 @@ def test_a_heatmap_that_is_no_picture_is_lost(heatmap: bytes | None) -> None:
 
 def test_a_job_read_again_after_an_orderly_stop_is_a_duplicate() -> None:
     ledger = a_ledger()
-    ledger.undisturbed |= {"job of one", "job of three"}
+    ledger.undisturbed |= {("job of one", 1), ("job of three", 2)}
+    assert of(the_books(), ledger) == []
+    ledger.undisturbed.add(("job of three", 1))
     [breach] = of(the_books(), ledger)
     assert (breach.damage, breach.image_id) == (Damage.DUPLICATED, "three")
 

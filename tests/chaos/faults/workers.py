@@ -12,7 +12,8 @@ from tests.integration.hands import broken_models, kill, stopped, wait_until_sai
 from tests.integration.site import ROOT, is_alive, wait_until
 
 _RUNNING = "SELECT id::text FROM diagnoses_job WHERE status = 'running'"
-_TAKEN_SINCE = "SELECT job_id::text FROM diagnoses_jobtransition WHERE move = 'claim' AND by = %s AND at >= %s"
+_IN_HAND = "SELECT id::text, token FROM diagnoses_job WHERE status = 'running'"
+_TAKEN_SINCE = "SELECT job_id::text, token FROM diagnoses_jobtransition WHERE move = 'claim' AND by = %s AND at >= %s"
 _OLDER_TOOK = "SELECT count(*) FROM diagnoses_jobtransition WHERE move = 'claim' AND by = %s"
 
 
@@ -51,10 +52,11 @@ def _worker_stopped(hands: Hands) -> Iterator[None]:
     with hands.worker_held():
         yield
         [(asked_at,)] = site.rows("SELECT now()")
-        in_hand = site.rows(_RUNNING)
+        in_hand = site.rows(_IN_HAND)
         os.kill(site.worker, signal.SIGTERM)
     wait_until_said(site, "Starting the worker again", before)
-    hands.ledger.undisturbed.update(job for (job,) in [*in_hand, *site.rows(_TAKEN_SINCE, name, asked_at)])
+    taken = site.rows(_TAKEN_SINCE, name, asked_at)
+    hands.ledger.undisturbed.update((job, token) for job, token in [*in_hand, *taken])
 
 
 @fault("worker stopped")
