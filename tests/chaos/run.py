@@ -27,11 +27,11 @@ _OPEN = "SELECT count(*) FROM diagnoses_job WHERE status IN ('queued', 'running'
 _SUFFERING = """
 SELECT count(*) FROM diagnoses_job
 WHERE (status = 'queued' AND attempts > 0)
-   OR (status = 'running' AND (attempts > 1 OR lease_until < now() + interval '1 second'))
+   OR (status = 'running' AND (attempts > 1 OR lease_until < now() OR worker_name <> %s))
    OR (status = 'queued' AND ready_at < now() - interval '3 seconds' AND NOT EXISTS (
        SELECT FROM diagnoses_jobtransition WHERE move = 'claim' AND at > now() - interval '3 seconds'))
 """
-"""Jobs without an end whose worker was lost or gives no sign, or that wait while no worker takes anything."""
+"""Jobs without an end whose worker was lost, or that wait while no worker takes anything."""
 
 
 @dataclass(frozen=True)
@@ -119,13 +119,13 @@ def _is_whole(site: Site) -> bool:
     """Whether all processes are up, and what a fault left behind has its end."""
     try:
         site.wait_until_ready()
-        return _none(site, _SUFFERING)
+        return _none(site, _SUFFERING, site.worker_name(site.worker))
     except (psutil.Error, psycopg2.Error):
         return False
 
 
-def _none(site: Site, statement: str) -> bool:
-    return not site.rows(statement)[0][0]
+def _none(site: Site, statement: str, *values: str) -> bool:
+    return not site.rows(statement, *values)[0][0]
 
 
 def _wait(condition: Callable[[], bool], seconds: float, what: str, ledger: Ledger) -> bool:

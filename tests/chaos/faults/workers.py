@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 import psutil
 
@@ -22,20 +22,38 @@ def _kill_worker(hands: Hands, whom: str) -> None:
     site, before = hands.site, hands.site.output
     parent, child = site.worker, site.worker_child
     kill(*{"child": [child], "parent": [parent], "both": [parent, child]}[whom])
+    with suppress(ProcessLookupError):
+        os.kill(child, signal.SIGCONT)  # where it stood still and its parent alone was killed
     if whom != "child":
         wait_until_said(site, "Starting the worker again", before)
     wait_until(lambda: not psutil.pid_exists(child) or not is_alive(psutil.Process(child)), 10, "its child ends, too")
 
 
+def _catch_in_a_batch(hands: Hands) -> None:
+    """The worker's child stands still, with a batch in hand."""
+    child = hands.site.worker_child
+
+    def caught() -> bool:
+        if not hands.site.rows(_RUNNING):
+            return False
+        os.kill(child, signal.SIGSTOP)
+        if hands.site.rows(_RUNNING):
+            return True
+        os.kill(child, signal.SIGCONT)
+        return False
+
+    wait_until(caught, 60, "the worker is caught with a batch in hand")
+
+
 @fault("child killed")
 def child_killed_in_a_batch(hands: Hands) -> None:
-    wait_until(lambda: hands.site.rows(_RUNNING), 60, "a batch is in hand")
+    _catch_in_a_batch(hands)
     _kill_worker(hands, "child")
 
 
 @fault("parent killed")
 def parent_killed_in_a_batch(hands: Hands) -> None:
-    wait_until(lambda: hands.site.rows(_RUNNING), 60, "a batch is in hand")
+    _catch_in_a_batch(hands)
     _kill_worker(hands, hands.random.choice(["parent", "both"]))
 
 
