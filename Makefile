@@ -7,13 +7,14 @@ COLLECTED := var/static/staticfiles.json
 STATIC := $(shell find diagnoses/static -type f 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench clean python
+.PHONY: help run test lint bench chaos clean python
 
 help:
 	@echo "make run    start everything on this machine (HOST= and PORT= choose where)"
 	@echo "make test   the whole test suite"
 	@echo "make lint   style, types and import contracts"
 	@echo "make bench  measure the way from upload to result against a bare loop (DATA= a folder of radiographs)"
+	@echo "make chaos  break everything on a site of its own, and show that nothing is lost or read twice (SEED=, SECONDS=)"
 	@echo "make clean  remove what the build made; never var/, where the data is"
 
 run: $(VENV)/.run $(COLLECTED)
@@ -35,6 +36,9 @@ lint: $(VENV)/.dev
 
 bench: $(VENV)/.dev $(COLLECTED)
 	$(BIN)/python -m tests.bench $(DATA)
+
+chaos: $(VENV)/.dev $(COLLECTED)
+	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS))
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

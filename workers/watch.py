@@ -26,6 +26,8 @@ _UNHEARD_SECONDS = 5
 """A job that has been ready for so long should have been heard of."""
 _DEAF_ROUNDS = 6
 _EXIT_STUCK = 70
+_FINISH_SECONDS = 15.0
+"""A round of reading takes ten seconds and what is left of its last batch."""
 
 
 class Watch:
@@ -42,8 +44,12 @@ class Watch:
             threading.Thread(target=self._again_and_again, args=(look,), name=look.__name__, daemon=True).start()
 
     def stop(self) -> None:
-        """Look no more."""
+        """Look no more, and let what is being read come to its end: the process is about to.
+
+        For Celery this process is idle while it reads what nobody rang for, so Celery does not wait for that.
+        """
         self._stopped.set()
+        self._runtime.working.acquire(timeout=_FINISH_SECONDS)
 
     def heard(self) -> None:
         """The doorbell was heard."""

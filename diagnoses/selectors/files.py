@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime
 
+from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import Min
 
@@ -31,3 +32,11 @@ def database_began_at() -> datetime | None:
     """When this database was first prepared; one that is restored from a copy is as old as what was copied."""
     began_at: datetime | None = MigrationRecorder.Migration.objects.aggregate(at=Min("applied"))["at"]
     return began_at
+
+
+def database_time() -> datetime:
+    """What the database's clock says."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT now()")
+        now: datetime = cursor.fetchone()[0]
+    return now

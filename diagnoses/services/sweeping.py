@@ -13,7 +13,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from diagnoses import storage
-from diagnoses.selectors.files import database_began_at, held_names
+from diagnoses.selectors.files import database_began_at, database_time, held_names
 
 _AT_ONCE = 500
 _log = logging.getLogger(__name__)
@@ -35,7 +35,8 @@ def sweep_orphans(*, dry_run: bool = False) -> list[str]:
     if began_at is None:
         return []
     orphans: list[str] = []
-    before = timezone.now() - timedelta(seconds=settings.CXR_ORPHAN_SECONDS)
+    # Whichever clock is behind: one that jumps ahead would make an upload's files old while it goes on.
+    before = min(timezone.now(), database_time()) - timedelta(seconds=settings.CXR_ORPHAN_SECONDS)
     for names in _in_chunks(_names_between(began_at, before)):
         held = held_names(names)
         orphans += [name for name in names if name not in held and (dry_run or _was_removed(name))]

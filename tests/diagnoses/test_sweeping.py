@@ -84,6 +84,14 @@ def test_whatever_a_crash_left_in_our_folders_is_removed(name: str) -> None:
     assert stored_files() == []
 
 
+@pytest.mark.parametrize("clock", ["timezone.now", "database_time"])
+def test_a_clock_that_is_ahead_makes_no_file_old(monkeypatch: pytest.MonkeyPatch, clock: str) -> None:
+    orphan(seconds=0)
+    ahead = timezone.now() + timedelta(days=2)
+    monkeypatch.setattr(f"diagnoses.services.sweeping.{clock}", lambda: ahead)
+    assert sweep_orphans() == []
+
+
 def test_a_file_is_left_alone_until_its_time_is_over(settings: LazySettings) -> None:
     settings.CXR_ORPHAN_SECONDS = 600
     orphan("originals/ab/young", seconds=590)

@@ -105,14 +105,23 @@ class Stream:
 
 
 @contextmanager
-def worker_held(site: Site, stream: Stream) -> Iterator[None]:
-    """A worker in the middle of a batch, unable to save one of its results, as long as the context lasts.
-
-    It gives up by itself after its lock timeout of five seconds.
-    """
+def shut_gate(site: Site) -> Iterator[None]:
+    """No result of a file with the gate's name can be saved, as long as the context lasts."""
     with site.database() as connection, connection.cursor() as cursor:
         cursor.execute(_MAKE_GATE)
         cursor.execute("SELECT pg_advisory_lock(%s)", [_GATE_LOCK])
+        yield
+
+
+def wait_until_held(site: Site) -> None:
+    """Wait until a worker stands at the shut gate. It gives up by itself after its lock timeout of five seconds."""
+    wait_until(lambda: site.rows(_WAITING, _GATE_LOCK)[0][0], 30, "a worker stands at the gate")
+
+
+@contextmanager
+def worker_held(site: Site, stream: Stream) -> Iterator[None]:
+    """A worker in the middle of a batch, unable to save one of its results, as long as the context lasts."""
+    with shut_gate(site):
         stream.send(gate=True)
-        wait_until(lambda: site.rows(_WAITING, _GATE_LOCK)[0][0], 30, "a worker stands at the gate")
+        wait_until_held(site)
         yield

@@ -28,13 +28,13 @@ Files = Sequence[tuple[str, bytes]]
 T = TypeVar("T")
 
 
-def wait_until(condition: Callable[[], T], seconds: float, what: str) -> T:
+def wait_until(condition: Callable[[], T], seconds: float, what: str, *, every_seconds: float = 0.02) -> T:
     """The first true answer of `condition`, asked over and over. Fails with `what` after so many seconds."""
     until = time.monotonic() + seconds
     while not (answer := condition()):
         if time.monotonic() > until:
             raise AssertionError(f"waited {seconds:.0f} seconds in vain: {what}")
-        time.sleep(0.02)
+        time.sleep(every_seconds)
     return answer
 
 
@@ -164,11 +164,16 @@ class Site:
     @property
     def worker_child(self) -> int:
         """The process that holds the model, once it has told the database so."""
-        parent = psutil.Process(self.worker)
+        return int(self.worker_name(self.worker).split(":")[1])
 
-        def reporting() -> list[int]:
+    def worker_name(self, parent: int) -> str:
+        """What the child of this parent calls itself, once it has told the database so."""
+        process = psutil.Process(parent)
+
+        def reporting() -> list[str]:
+            children = [f":{child.pid}:" for child in process.children() if is_alive(child)]
             names = [str(name) for (name,) in self.rows("SELECT name FROM diagnoses_worker")]
-            return [child.pid for child in parent.children() if any(f":{child.pid}:" in name for name in names)]
+            return [name for name in names if any(child in name for child in children)]
 
         return wait_until(reporting, START_SECONDS, "a worker's child reports itself")[0]
 
@@ -217,19 +222,19 @@ class Site:
         )
 
     @contextmanager
-    def second_worker(self, log: Path, *, within: Sequence[str] = ()) -> Iterator[None]:
-        """Another worker beside the site's own, as long as the context lasts.
+    def second_worker(self, log: Path, *, within: Sequence[str] = (), **environment: str) -> Iterator[int]:
+        """Another worker beside the site's own, as long as the context lasts; its process's number.
 
         `within` is a command that starts others elsewhere, as on another host.
         """
         command = [*within, sys.executable, str(ROOT / "manage.py"), "worker"]
-        environment = clean_environment(CXR_ENV_FILE=str(self.var / "site.env"))
+        values = clean_environment(CXR_ENV_FILE=str(self.var / "site.env"), **environment)
         with log.open("wb") as file:
             process = subprocess.Popen(
-                command, env=environment, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
+                command, env=values, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
             )
         try:
-            yield
+            yield process.pid
         finally:
             process.terminate()
             try:

@@ -1,11 +1,7 @@
 """Processes are killed in the middle of their work. What was accepted is read all the same, and read once."""
 
-import os
-import shutil
-import signal
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import data_store
@@ -14,6 +10,7 @@ import psutil
 import pytest
 
 from tests.integration.books import PER_STUDY, Stream, worker_held
+from tests.integration.hands import broken_models, kill, kill_redis_and_what_it_kept, stopped, wait_until_said
 from tests.integration.site import ROOT, Site, ended_study, is_alive, post_study, wait_until
 
 RADIOGRAPHS = Path(data_store.__file__).parent / "data"
@@ -22,30 +19,6 @@ RADIOGRAPHS = Path(data_store.__file__).parent / "data"
 @pytest.fixture
 def stream(site: Site, client: httpx.Client) -> Stream:
     return Stream(site, client)
-
-
-def kill(*pids: int) -> None:
-    """kill -9, and see that they are gone."""
-    processes = [psutil.Process(pid) for pid in pids]
-    for process in processes:
-        process.kill()
-    wait_until(lambda: not any(map(is_alive, processes)), 10, f"processes {pids} are gone")
-
-
-@contextmanager
-def stopped(pid: int) -> Iterator[None]:
-    """A process that stands still as long as the context lasts."""
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
-
-
-def wait_until_said(site: Site, words: str, before: str) -> None:
-    """Wait until the site says on its output what it had not said `before`."""
-    said = len(before)
-    wait_until(lambda: words in site.output[said:], 30, f"the site says {words!r}")
 
 
 @pytest.mark.parametrize("whom", ["child", "parent", "parent and child"])
@@ -150,11 +123,7 @@ def test_uploads_go_on_without_redis_and_are_read_once_it_comes_back_empty(site:
     stream.send()
     stream.check()  # from here on the worker sleeps, and nothing but a new ring wakes it
     with stopped(site.supervisor):  # so that Redis stays away until the test is through
-        kill(redis)
-        kept = list((site.var / "redis").glob("appendonly*"))
-        assert kept, "Redis keeps nothing that could be taken away"
-        for file in kept:
-            file.unlink()
+        kill_redis_and_what_it_kept(site)
         stream.send(2)
     wait_until_said(site, "Redis has died; starting it again.", before)
     stream.check()
@@ -204,11 +173,7 @@ def test_a_killed_database_comes_back_with_all_that_was_accepted(site: Site, str
 
 def test_a_worker_with_a_broken_model_does_not_start_and_says_why(site: Site, tmp_path: Path) -> None:
     models = tmp_path / "models"
-    shutil.copytree(ROOT / "workers" / "models", models)
-    weights = models / "mobilenet_v2" / "reader.bin"
-    data = bytearray(weights.read_bytes())
-    data[len(data) // 2] ^= 0xFF
-    weights.write_bytes(data)
+    broken_models(ROOT / "workers" / "models", models)
     done = site.manage("worker", CXR_MODELS_DIR=str(models))
     assert done.returncode != 0
     assert "The worker does not start without a good model." in done.stderr

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from datetime import timedelta
 
@@ -132,6 +133,32 @@ def test_a_database_that_is_away_is_looked_for_again(
     monkeypatch.setattr(connection, "close", lambda: None)
     watch._look_for_work()
     assert "connection refused" in caplog.text
+
+
+def test_a_stop_waits_for_the_end_of_what_is_being_read_and_lets_nothing_begin(watch: Watch, runtime: Runtime) -> None:
+    order: list[str] = []
+    reading = threading.Event()
+
+    def read() -> None:
+        with runtime.working:
+            reading.set()
+            watch._stopped.wait()
+            order.append("read")
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    reading.wait()
+    watch.stop()
+    order.append("stopped")
+    reader.join()
+    assert order == ["read", "stopped"]
+    assert runtime.working.locked()
+
+
+def test_a_stop_does_not_wait_for_ever(watch: Watch, runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "_FINISH_SECONDS", 0.01)
+    with runtime.working:
+        watch.stop()
 
 
 @pytest.fixture

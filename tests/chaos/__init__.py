@@ -1,0 +1,1 @@
+"""The whole product under faults of every kind, one after another, while studies come in without end."""
