@@ -90,7 +90,7 @@ def table_of(rows: Sequence[Row], title: str) -> Table:
 
 
 def shown(value: float | None) -> str:
-    """Three digits that count, and never a power of ten."""
+    """Four digits that count, and never a power of ten."""
     if value is None:
         return "failed"
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"

@@ -11,7 +11,6 @@ File = tuple[str, bytes]
 """Its name and its contents."""
 
 BATCH = 16
-_PHANTOMS = 40
 
 
 def files_of(folder: Path) -> list[File]:
@@ -19,9 +18,9 @@ def files_of(folder: Path) -> list[File]:
     return [(path.name, path.read_bytes()) for path in sorted(folder.rglob("*")) if path.is_file()]
 
 
-def drawn_files() -> list[File]:
+def drawn_files(count: int = 40) -> list[File]:
     """Phantoms of about the size of a radiograph."""
-    return [(f"phantom-{seed}.jpeg", jpeg(phantom(1600, 1300, seed))) for seed in range(_PHANTOMS)]
+    return [(f"phantom-{seed}.jpeg", jpeg(phantom(1600, 1300, seed))) for seed in range(count)]
 
 
 def spread(files: Sequence[File], count: int) -> list[File]:

@@ -20,7 +20,7 @@ import numpy as np
 import psutil
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import close_old_connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
@@ -157,7 +157,6 @@ def _drain_all(runtime: Runtime) -> int:
     jobs = 0
     while taken := drain(runtime):
         jobs += taken
-        connection.close()  # as after each of Celery's tasks
     return jobs
 
 
@@ -193,4 +192,5 @@ def serve() -> None:
     for line in sys.stdin:
         said = json.loads(line)
         print(json.dumps(ORDERS[said["order"]](**said["arguments"])), flush=True)
+        close_old_connections()  # as after each of Celery's tasks
     product_runtime.shut_down()
