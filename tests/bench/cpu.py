@@ -56,6 +56,8 @@ def _seconds_of_demo(files: Sequence[File]) -> list[float]:
         for path, (_, data) in zip(paths, files, strict=True):
             path.write_bytes(data)
         command = [sys.executable, "-m", "tests.bench.demo", str(MODEL), str(folder), *map(str, paths)]
-        done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"the demo ended with status {done.returncode}:\n{done.stderr[-2000:]}")
     seconds: list[float] = json.loads(done.stdout.splitlines()[-1])
     return seconds

@@ -10,8 +10,8 @@ from tests.bench.files import File
 from tests.integration.site import Site, post_study
 
 _PER_STUDY = 20
-_LOOK_EVERY_SECONDS = 0.02
-_POLL_EVERY_SECONDS = 0.005
+_LOOK_EVERY_SECONDS = 0.05
+_POLL_EVERY_SECONDS = 0.01
 """Hardly a pause: a look itself takes longer, and one that never pauses takes a core from what it waits for."""
 _GIVE_UP_AFTER_SECONDS = 600.0
 
