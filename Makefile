@@ -13,7 +13,8 @@ help:
 	@echo "make run    start everything on this machine (HOST= and PORT= choose where)"
 	@echo "make test   the whole test suite"
 	@echo "make lint   style, types and import contracts"
-	@echo "make bench  measure the way from upload to result against a bare loop (DATA= a folder of radiographs)"
+	@echo "make bench  measure the product beside something plain, as ratios (DATA= a folder of radiographs, or phantoms"
+	@echo "            are drawn; ONLY= some measures; LONG=1 many images for memory; JSON= a file for the figures)"
 	@echo "make chaos  break everything on a site of its own, and show that nothing is lost or read twice (SEED=, SECONDS=)"
 	@echo "make clean  remove what the build made; never var/, where the data is"
 
@@ -35,7 +36,7 @@ lint: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.dev $(COLLECTED)
-	$(BIN)/python -m tests.bench $(DATA)
+	$(BIN)/python -m tests.bench $(if $(DATA),"$(DATA)") $(if $(ONLY),--only $(ONLY)) $(if $(LONG),--long) $(if $(JSON),--json "$(JSON)")
 
 chaos: $(VENV)/.dev $(COLLECTED)
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS))

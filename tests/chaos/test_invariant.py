@@ -84,7 +84,7 @@ def the_books() -> Books:
         StudyRow("study 3", "never answered", 1.0, third, ()),
     )
     images = [picture for study in studies for picture in study.images]
-    return Books(studies, tuple(KeptFile(row.stored_name, row.sha256, 99.0) for row in images), frozenset())
+    return Books(studies, tuple(KeptFile(row.stored_name, row.sha256, 99.0) for row in images))
 
 
 def with_image(books: Books, name: str, change: Callable[[ImageRow], ImageRow | None]) -> Books:

@@ -1,0 +1,1 @@
+"""What `make bench` measures: the product beside something plain, in turns in one run, as ratios."""

@@ -1,0 +1,26 @@
+"""How long one image takes on a site that has nothing else to do, over decode and engine alone.
+
+The same files one at a time, each in turns on both sides: read in this process, and uploaded until the API shows the
+answer, which is asked for with hardly a pause. Medians of both.
+"""
+
+import statistics
+
+from tests.bench.bench import Bench
+from tests.bench.figures import Figures, ratio_of_medians
+from tests.bench.files import spread
+
+_SINGLES = 30
+
+
+def measure(bench: Bench) -> Figures:
+    sender = bench.sender
+    sender.wait_until_idle()
+    files = spread(bench.files, _SINGLES)
+    turns = [(sender.seconds_until_seen(file), bench.seconds_bare([file])) for file in files]
+    seen, bare = [seconds for seconds, _ in turns], [seconds for _, seconds in turns]
+    return {
+        "seen_over_bare": ratio_of_medians(seen, bare),
+        "upload_to_seen_ms": statistics.median(seen) * 1000,
+        "bare_ms": statistics.median(bare) * 1000,
+    }

@@ -1,0 +1,88 @@
+"""The whole site in a sender's hands: files go in over HTTP, and what becomes of them is waited for."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import httpx
+
+from tests.bench.files import File
+from tests.integration.site import Site, post_study
+
+_PER_STUDY = 20
+_LOOK_EVERY_SECONDS = 0.05
+_POLL_EVERY_SECONDS = 0.01
+"""Hardly a pause: a look itself takes longer, and one that never pauses takes a core from what it waits for."""
+_GIVE_UP_AFTER_SECONDS = 600.0
+
+
+class Sender:
+    """Sends by the API, as a program of a hospital would. It counts by a connection to the database that it holds."""
+
+    def __init__(self, site: Site, client: httpx.Client, connection: Any) -> None:
+        self.site = site
+        self._client = client
+        self._connection = connection
+
+    def send(self, files: Sequence[File], **details: str) -> list[str]:
+        """Upload in studies of twenty files, and give back their ids."""
+        parts = [files[start : start + _PER_STUDY] for start in range(0, len(files), _PER_STUDY)]
+        return [post_study(self._client, part, **details).raise_for_status().json()["id"] for part in parts]
+
+    def seconds_until_committed(self, files: Sequence[File]) -> float:
+        """From the first upload until the database holds the last answer. Raises RuntimeError for one that failed."""
+        started = time.perf_counter()
+        studies = self.send(files)
+        self._wait_until_ended(studies)
+        seconds = time.perf_counter() - started
+        if failed := self._count(studies, "failed"):
+            raise RuntimeError(f"{failed} of {len(files)} readings failed")
+        return seconds
+
+    def seconds_until_seen(self, file: File, **details: str) -> float:
+        """From the upload of one file until the API shows its answer."""
+        started = time.perf_counter()
+        [study] = self.send([file], **details)
+        until = started + _GIVE_UP_AFTER_SECONDS
+        while not self._is_answered(study):
+            if time.perf_counter() > until:
+                raise RuntimeError(f"study {study} is not answered")
+            time.sleep(_POLL_EVERY_SECONDS)
+        return time.perf_counter() - started
+
+    def waiting(self) -> int:
+        """How many images wait that no worker has taken."""
+        return self._number("SELECT count(*) FROM diagnoses_job WHERE status = 'queued'")
+
+    def wait_until_idle(self) -> None:
+        """Until everything that was ever sent is answered."""
+        statement = "SELECT count(*) FROM diagnoses_job WHERE status IN ('queued', 'running')"
+        self._wait_for_zero(statement)
+
+    def _wait_until_ended(self, studies: Sequence[str]) -> None:
+        self._wait_for_zero(f"{_OF_STUDIES} AND status IN ('queued', 'running')", list(studies))
+
+    def _wait_for_zero(self, statement: str, *values: Any) -> None:
+        until = time.monotonic() + _GIVE_UP_AFTER_SECONDS
+        while left := self._number(statement, *values):
+            if time.monotonic() > until:
+                raise RuntimeError(f"{left} images are not answered")
+            time.sleep(_LOOK_EVERY_SECONDS)
+
+    def _is_answered(self, study: str) -> bool:
+        images = self._client.get(f"studies/{study}/").raise_for_status().json()["images"]
+        return all(image["status"] not in ("queued", "running") for image in images)
+
+    def _count(self, studies: Sequence[str], status: str) -> int:
+        return self._number(f"{_OF_STUDIES} AND status = %s", list(studies), status)
+
+    def _number(self, statement: str, *values: Any) -> int:
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement, values)
+            return int(cursor.fetchone()[0])
+
+
+_OF_STUDIES = (
+    "SELECT count(*) FROM diagnoses_job JOIN diagnoses_image ON diagnoses_image.id = diagnoses_job.image_id "
+    "WHERE diagnoses_image.study_id = ANY(%s::uuid[])"
+)
