@@ -17,13 +17,13 @@ def move_jobs(candidates: QuerySet[Job], move: Move, *, by: str, detail: str = "
     others get an empty list. A transition row is written for each, in the same transaction.
     """
     sources, target = LEGAL_MOVES[move]
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         before = dict(candidates.filter(status__in=sources).select_for_update(of=("self",)).values_list("pk", "status"))
         if not before:
             return []
         moved = Job.objects.filter(pk__in=before)
         moved.update(status=target, lease_until=changes.pop("lease_until", None), **_times(move), **changes)
-        jobs = list(moved.select_related("image__study", "model_version"))
+        jobs = list(moved.select_related("image__study", "model_version").defer("model_version__card"))
         JobTransition.objects.bulk_create(
             JobTransition(
                 job=job, move=move, source=before[job.pk], target=target, token=job.token, by=by, detail=detail

@@ -9,6 +9,7 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 from django.conf import settings
@@ -20,6 +21,7 @@ from diagnoses.services.jobs import Claim
 from workers.inference.card import ModelError
 from workers.inference.engines import choose_engine
 from workers.inference.reader import Reader
+from workers.pace import Pace
 from workers.shipped import shipped_folders
 
 _log = logging.getLogger(__name__)
@@ -45,11 +47,12 @@ class Runtime:
             raise ModelError(
                 f"The site's default model is not among those in {settings.CXR_MODELS_DIR} that work here."
             )
+        self.pace = Pace()
         self.working = threading.Lock()
         """Held by whoever reads: an engine answers one thread at a time."""
         self.busy_since: float | None = None
-        """By the monotonic clock: since when the jobs in hand have been worked on; None where there are none."""
-        self._held: Collection[Claim] = ()
+        """By the monotonic clock: since when the first batch in hand has been worked on; None where there is none."""
+        self._held: list[Collection[Claim]] = []
         self._stopped = threading.Event()
         self._presence = threading.Thread(target=self._stay_present, name="presence", daemon=True)
 
@@ -60,12 +63,17 @@ class Runtime:
 
     @contextmanager
     def holding(self, claims: Collection[Claim]) -> Iterator[None]:
-        """Keep the leases of these claims alive for as long as they are worked on, and not a moment longer."""
-        self._held, self.busy_since = claims, time.monotonic()
+        """Keep the leases of these claims alive for as long as they are worked on, and not a moment longer.
+
+        Two batches may be in hand at once: they are let go in the order in which they were taken.
+        """
+        self._held.append(claims)
+        self.busy_since = self.busy_since or time.monotonic()
         try:
             yield
         finally:
-            self._held, self.busy_since = (), None
+            self._held.remove(claims)
+            self.busy_since = time.monotonic() if self._held else None
 
     def stop(self) -> None:
         """Stop reporting and take the worker off the list."""
@@ -85,7 +93,7 @@ class Runtime:
             close_old_connections()
             engine = choose_engine(settings.CXR_ENGINE)
             registry.report_worker(name=self.worker_name, model_versions=self.model_versions, engine=engine)
-            job_services.extend_leases(worker_name=self.worker_name, claims=self._held)
+            job_services.extend_leases(worker_name=self.worker_name, claims=list(chain(*self._held)))
         except DatabaseError as error:
             # The database is away: the leases run out and others take over, which is what they are for.
             _log.warning("The worker could not report: %s", error)

@@ -31,6 +31,7 @@ from diagnoses.selectors.registry import live_model_version
 from workers import runtime as product_runtime
 from workers.drain import drain
 from workers.inference.reader import Reading, ReadRequest
+from workers.pace import Pace
 from workers.runtime import Runtime
 
 _PER_STUDY = 20
@@ -75,9 +76,12 @@ class WaitingReader:
     def __init__(self, wait_seconds: float) -> None:
         self._wait_seconds = wait_seconds
 
-    def read(self, requests: Sequence[ReadRequest]) -> list[Reading]:
+    def prepare(self, requests: Sequence[ReadRequest]) -> Sequence[ReadRequest]:
+        return requests
+
+    def read_prepared(self, prepared: Sequence[ReadRequest]) -> list[Reading]:
         time.sleep(self._wait_seconds)
-        return [_reading(request.data) for request in requests]
+        return [_reading(request.data) for request in prepared]
 
 
 def _reading(data: bytes) -> Reading:
@@ -102,7 +106,7 @@ class WaitingRuntime(Runtime):
         self.worker_name = f"bench:{os.getpid()}:{secrets.token_hex(4)}"
         self.model_versions = [version]
         self.readers = {version.pk: WaitingReader(wait_seconds)}  # type: ignore[dict-item]
-        self.working, self.busy_since, self._held = Lock(), None, ()
+        self.working, self.busy_since, self._held, self.pace = Lock(), None, [], Pace()
 
 
 def seed(paths: Sequence[str], count: int) -> int:

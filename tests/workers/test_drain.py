@@ -1,10 +1,13 @@
 """From what is queued to an end for each job, with a reader that answers as it is told."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
-from threading import Lock
+from itertools import chain
+from threading import Event, Lock
 from typing import Any
 
 import pytest
@@ -21,10 +24,12 @@ from diagnoses.services.recovery import reconcile
 from diagnoses.states import JobStatus
 from tests.diagnoses.conftest import Doorbell
 from tests.diagnoses.factory import HEATMAP, make_job, make_model_version, make_study, row
+from workers import batch as batches
 from workers import drain as draining
-from workers.drain import drain, read_batch
+from workers.drain import drain
 from workers.inference.alone import Ending, NoAnswerError
 from workers.inference.reader import HEAT_AT_BORDER, IN_BAND, UNSTABLE, Reading, ReadRequest
+from workers.pace import Pace
 from workers.runtime import Runtime
 
 Answer = Reading | ImageError | Exception
@@ -40,6 +45,12 @@ class ToldReader:
         self.requests: list[ReadRequest] = []
         self.batches: list[list[bytes]] = []
         self.meanwhile: Callable[[], None] = lambda: None
+
+    def prepare(self, requests: Sequence[ReadRequest]) -> Sequence[ReadRequest]:
+        return requests
+
+    def read_prepared(self, prepared: Sequence[ReadRequest]) -> list[Reading | ImageError]:
+        return self.read(prepared)
 
     def read(self, requests: Sequence[ReadRequest]) -> list[Reading | ImageError]:
         self.requests += requests
@@ -81,7 +92,7 @@ def a_runtime_of(readers: dict[ModelVersion, ToldReader]) -> Runtime:
     runtime.worker_name = "reader-1"
     runtime.model_versions = list(readers)
     runtime.readers = {version.pk: reader for version, reader in readers.items()}  # type: ignore[misc]
-    runtime._held, runtime.busy_since, runtime.working = (), None, Lock()
+    runtime._held, runtime.busy_since, runtime.working, runtime.pace = [], None, Lock(), Pace()
     return runtime
 
 
@@ -95,6 +106,12 @@ def claimed(study: Study, model_version: ModelVersion, *names: str) -> list[Clai
     for name in names:
         make_job(study, model_version, data=name.encode(), filename=name)
     return claim_jobs(worker_name="reader-1", model_versions=[model_version], limit=len(names))
+
+
+def read_batch(runtime: Runtime, claims: Sequence[Claim]) -> None:
+    """Bring them to their ends."""
+    with ThreadPoolExecutor(1) as engine:
+        batches.finish(batches.begin(runtime, claims, engine))
 
 
 def ends() -> dict[str, tuple[str, str]]:
@@ -288,7 +305,7 @@ def test_an_input_that_took_a_worker_down_is_read_alone_in_a_process_of_its_own(
         alone.append(request.data)
         return reading(request.data)
 
-    monkeypatch.setattr(draining, "read_alone", read_alone)
+    monkeypatch.setattr(batches, "read_alone", read_alone)
     make_job(study, model_version, data=b"suspect", attempts=1)
     for name in (b"one", b"two"):
         make_job(study, model_version, data=name)
@@ -305,7 +322,7 @@ def test_an_input_that_takes_down_a_process_of_its_own_fails_with_words(
     def read_alone(*_: object) -> Reading:
         raise NoAnswerError(ending)
 
-    monkeypatch.setattr(draining, "read_alone", read_alone)
+    monkeypatch.setattr(batches, "read_alone", read_alone)
     make_job(study, model_version, data=b"poison", filename="poison", attempts=1)
     drain(a_runtime(model_version, ToldReader()))
     assert ends() == {"poison": ("failed", ending)}
@@ -328,24 +345,59 @@ def test_a_long_drain_leaves_the_rest_to_a_fresh_ring(
     assert doorbell.rings() == 1
 
 
-def test_a_long_read_keeps_its_leases_and_a_dropped_one_does_not(study: Study, model_version: ModelVersion) -> None:
-    reader = ToldReader()
-    runtime = a_runtime(model_version, reader)
+def test_a_long_read_keeps_its_leases_and_a_dropped_one_does_not(
+    study: Study, model_version: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = a_runtime(model_version, ToldReader())
     make_job(study, model_version, data=b"crash")
     leases = []
 
     def beat() -> None:
         Job.objects.update(lease_until=Now() - timedelta(seconds=1))
-        extend_leases(worker_name=runtime.worker_name, claims=runtime._held)
+        extend_leases(worker_name=runtime.worker_name, claims=list(chain(*runtime._held)))
         leases.append(Job.objects.filter(lease_until__gt=Now()).count())
 
-    def crash() -> None:
+    def crash(_: batches.Batch) -> None:
         beat()
         raise SystemExit
 
-    reader.meanwhile = crash
+    monkeypatch.setattr(draining, "finish", crash)
     with pytest.raises(SystemExit):
         drain(runtime)
     beat()
     assert leases == [1, 0]
     assert reconcile().recovered == 1
+
+
+def test_the_next_batch_is_claimed_and_decoded_while_one_is_on_the_engine(
+    study: Study, model_version: ModelVersion, settings: LazySettings
+) -> None:
+    settings.CXR_BATCH_SIZE = 1
+    reader = ToldReader()
+    prepared = [Event(), Event()]
+    came_in_time: list[bool] = []
+
+    def prepare(requests: Sequence[ReadRequest]) -> Sequence[ReadRequest]:
+        prepared[int(requests[0].data)].set()
+        return requests
+
+    reader.prepare = prepare  # type: ignore[method-assign]
+    reader.meanwhile = lambda: came_in_time.append(prepared[1].wait(20))
+    for number in range(2):
+        make_job(study, model_version, data=str(number).encode())
+    assert drain(a_runtime(model_version, reader)) == 2
+    assert came_in_time == [True, True]
+
+
+def test_two_batches_in_hand_are_let_go_in_turn(model_version: ModelVersion) -> None:
+    runtime = a_runtime(model_version, ToldReader())
+    with ExitStack() as first, ExitStack() as second:
+        first.enter_context(runtime.holding([]))
+        second.enter_context(runtime.holding([]))
+        since = runtime.busy_since
+        first.close()
+        assert runtime.busy_since is not None
+        assert since is not None
+        assert runtime.busy_since >= since
+        second.close()
+        assert runtime.busy_since is None

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,6 +83,10 @@ class _Case:
         return None
 
 
+Prepared: TypeAlias = _Case | ImageError
+"""A request that is ready for the network, or has its answer already."""
+
+
 class Reader:
     """One model, loaded and warm. Build it once per process."""
 
@@ -108,13 +113,19 @@ class Reader:
 
     def read(self, requests: Sequence[ReadRequest]) -> list[Reading | ImageError]:
         """One answer per request, in order: a reading, or why the file cannot be read or is refused."""
-        prepared = list(self._decoders.map(self._prepare, requests))
+        return self.read_prepared(self.prepare(requests))
+
+    def prepare(self, requests: Sequence[ReadRequest]) -> list[Prepared]:
+        """Decode, and apply the rules that need no network. Safe beside a `read_prepared` of other requests."""
+        return list(self._decoders.map(self._prepare, requests))
+
+    def read_prepared(self, prepared: Sequence[Prepared]) -> list[Reading | ImageError]:
+        """The answers to prepared requests, in order. One call at a time."""
         cases = [item for item in prepared if isinstance(item, _Case)]
         answers = iter(self._read_cases(cases))
         return [item if isinstance(item, ImageError) else next(answers) for item in prepared]
 
-    def _prepare(self, request: ReadRequest) -> _Case | ImageError:
-        """Decode, and apply the rules that need no network."""
+    def _prepare(self, request: ReadRequest) -> Prepared:
         started = time.perf_counter()
         try:
             radiograph = decode(request.data)

@@ -1,0 +1,61 @@
+"""How many jobs a worker takes at once."""
+
+import pytest
+from django.conf import LazySettings
+
+from workers import pace as paces
+from workers.pace import Pace
+
+
+class Clock:
+    """Stands still until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch, settings: LazySettings) -> Clock:
+    settings.CXR_BATCH_SIZE = 16
+    clock = Clock()
+    monkeypatch.setattr(paces, "time", clock)
+    return clock
+
+
+def read(pace: Pace, clock: Clock, images: int, seconds: float) -> None:
+    with pace.timing(images):
+        clock.now += seconds
+
+
+def test_before_anything_was_read_a_full_batch_is_taken(clock: Clock) -> None:
+    assert Pace().limit() == 16
+
+
+@pytest.mark.parametrize(("seconds_per_image", "limit"), [(0.001, 16), (0.024, 4), (0.06, 1), (3.0, 1)])
+def test_a_batch_is_what_the_engine_reads_in_a_tenth_of_a_second(
+    clock: Clock, seconds_per_image: float, limit: int
+) -> None:
+    pace = Pace()
+    read(pace, clock, 8, 8 * seconds_per_image)
+    assert pace.limit() == limit
+
+
+def test_one_slow_batch_does_not_make_all_that_follow_small_for_long(clock: Clock) -> None:
+    pace = Pace()
+    read(pace, clock, 10, 0.06)
+    read(pace, clock, 1, 1.0)
+    assert pace.limit() == 1
+    for _ in range(20):
+        read(pace, clock, 10, 0.06)
+    assert pace.limit() == 16
+
+
+def test_a_batch_that_broke_teaches_nothing(clock: Clock) -> None:
+    pace = Pace()
+    with pytest.raises(RuntimeError), pace.timing(1):
+        clock.now += 9
+        raise RuntimeError
+    assert pace.limit() == 16

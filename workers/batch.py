@@ -1,0 +1,159 @@
+"""One batch of jobs on its way from claims to ends."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, Future
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from django.conf import settings
+from django.db import DataError, IntegrityError
+
+from diagnoses.imaging.errors import ImageError
+from diagnoses.services import jobs as job_services
+from diagnoses.services.jobs import Claim, NoResult, Outcome
+from diagnoses.states import Move
+from workers.inference.alone import Ending, NoAnswerError, read_alone
+from workers.inference.reader import Prepared, Reader, Reading, ReadRequest
+from workers.pace import Pace
+from workers.runtime import Runtime
+
+_log = logging.getLogger(__name__)
+
+_UNREADABLE = NoResult(
+    Move.FAIL, "file_unreadable", "The stored file could not be read. Your administrator can look into it and retry."
+)
+_ALTERED = NoResult(
+    Move.FAIL,
+    "file_altered",
+    "The stored file is not the one that was sent (its hash differs). Tell your administrator.",
+)
+_INTERNAL = NoResult(
+    Move.FAIL, "internal_error", "The reading failed on the server. Your administrator can look into it and retry."
+)
+_ENDINGS = {
+    Ending.CRASHED: "Reading this file ends the program that reads it. Export the file again and send it anew; if that "
+    "fails, too, your administrator can look into it.",
+    Ending.TOO_LONG: "Reading this file takes longer than any should. Export the file again and send it anew; if that "
+    "fails, too, your administrator can look into it.",
+    Ending.OUT_OF_MEMORY: "Reading this file takes more memory than any should. Export it in its usual size and send "
+    "it anew; if that fails, too, your administrator can look into it.",
+}
+
+
+Answer: TypeAlias = Reading | ImageError | NoResult
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Claimed jobs in work, all of one version."""
+
+    claims: Sequence[Claim]
+    """Those whose files could be read."""
+    unreadable: Sequence[Claim]
+    answers: Future[list[Answer]]
+    reader: Reader
+    let_go: ExitStack
+    """Lets their leases run out."""
+
+
+def begin(runtime: Runtime, claims: Sequence[Claim], engine: Executor) -> Batch:
+    """Read and decode the files of claimed jobs, all of one version, and queue them for the engine.
+
+    `engine` has one thread, since an engine answers one at a time. No transaction is open while the model runs.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(runtime.holding(claims))
+        files = [(claim, _read_file(claim)) for claim in claims]
+        readable = {claim: data for claim, data in files if data is not None}
+        unreadable = [claim for claim, data in files if data is None]
+        reader = runtime.readers[claims[0].model_version_id]
+        answers = _queue(runtime, reader, readable, engine)
+        return Batch(list(readable), unreadable, answers, reader, stack.pop_all())
+
+
+def finish(batch: Batch) -> None:
+    """Wait for the engine, and bring each job to its end."""
+    with batch.let_go:
+        answers = zip(batch.claims, batch.answers.result(), strict=True)
+        ends = [(claim, _end(claim, answer, batch.reader)) for claim, answer in answers]
+        _save([*((claim, _UNREADABLE) for claim in batch.unreadable), *ends])
+
+
+def _queue(runtime: Runtime, reader: Reader, readable: Mapping[Claim, bytes], engine: Executor) -> Future[list[Answer]]:
+    requests = [ReadRequest(data, claim.age_years, claim.gate_overridden) for claim, data in readable.items()]
+    suspects = [claim for claim in readable if claim.is_suspect]
+    if suspects:
+        return engine.submit(lambda: [_read_alone(reader, request, suspects[0]) for request in requests])
+    try:
+        prepared = reader.prepare(requests)
+    except Exception:  # noqa: BLE001 - whatever it was, every job of the batch gets its end
+        _log.exception("A batch of %d could not be decoded", len(requests))
+        return engine.submit(_read_one_by_one, reader, requests)
+    return engine.submit(_read, runtime.pace, reader, requests, prepared)
+
+
+def _read(pace: Pace, reader: Reader, requests: Sequence[ReadRequest], prepared: Sequence[Prepared]) -> list[Answer]:
+    """One answer for each, whatever happens to one of them."""
+    if not requests:
+        return []
+    try:
+        with pace.timing(len(requests)):
+            return [*reader.read_prepared(prepared)]
+    except Exception:  # noqa: BLE001 - as above
+        _log.exception("A batch of %d could not be read", len(requests))
+        return [_INTERNAL] if len(requests) == 1 else _read_one_by_one(reader, requests)
+
+
+def _read_one_by_one(reader: Reader, requests: Sequence[ReadRequest]) -> list[Answer]:
+    """After a fault in a batch, so that only the one to blame pays."""
+    answers: list[Answer] = []
+    for request in requests:
+        try:
+            answers += reader.read([request])
+        except Exception:  # noqa: BLE001 - as above
+            _log.exception("A file could not be read")
+            answers.append(_INTERNAL)
+    return answers
+
+
+def _read_alone(reader: Reader, request: ReadRequest, claim: Claim) -> Answer:
+    """In a process of its own, in half of the time, so that this one sees its end before it is taken for stuck."""
+    try:
+        return read_alone(reader, request, settings.CXR_READING_SECONDS // 2)
+    except NoAnswerError as error:
+        _log.exception("Job %s was read in a process of its own, which gave no answer", claim.job_id)
+        return NoResult(Move.FAIL, error.ending, _ENDINGS[error.ending])
+
+
+def _read_file(claim: Claim) -> bytes | None:
+    try:
+        return job_services.read_file(claim)
+    except OSError:
+        _log.exception("The file of job %s cannot be read", claim.job_id)
+        return None
+
+
+def _end(claim: Claim, answer: Answer, reader: Reader) -> Outcome | NoResult:
+    if isinstance(answer, NoResult):
+        return answer
+    if isinstance(answer, ImageError):
+        return NoResult(Move.REFUSE, answer.fault, answer.message)
+    if answer.image_sha256 != claim.image_sha256:
+        return _ALTERED
+    return Outcome(engine=reader.engine, **vars(answer))
+
+
+def _save(ends: Sequence[tuple[Claim, Outcome | NoResult]]) -> None:
+    try:
+        saved = job_services.end_jobs(ends=ends)
+    except (DataError, IntegrityError):
+        _log.exception("The ends of %d jobs could not be saved", len(ends))
+        # One by one, so that only the one whose answer the database refuses goes without.
+        for claim, end in ends:
+            _save([(claim, end)] if len(ends) > 1 else [(claim, _INTERNAL)])
+        return
+    for claim, _ in ends:
+        if claim.job_id not in saved:
+            _log.warning("Job %s was taken over; the answer of claim %d is dropped", claim.job_id, claim.token)
