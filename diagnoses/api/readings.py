@@ -16,6 +16,7 @@ from diagnoses.api.serializers import (
     ReadingRequestSerializer,
     ReadingSerializer,
     reading_data,
+    result_serializer,
 )
 from diagnoses.api.views import PrivateView
 from diagnoses.roles import MAY_OVERRIDE, MAY_SUBMIT
@@ -88,4 +89,4 @@ def _need(request: Request, permission: str, what: str) -> None:
 def _reading(request: Request, job_id: uuid.UUID) -> Response:
     """The reading as it stands now."""
     job = jobs_visible_to(request.user).get(pk=job_id)
-    return Response(reading_data(job, {"request": request}), status.HTTP_202_ACCEPTED)
+    return Response(reading_data(job, result_serializer(request)), status.HTTP_202_ACCEPTED)

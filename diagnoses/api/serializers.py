@@ -5,6 +5,7 @@ from typing import Any
 from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.request import Request
 
 from diagnoses.models import Job, ModelVersion, Result, Study
 from diagnoses.models.job import Indeterminacy, Label
@@ -263,6 +264,11 @@ class SubmissionSerializer(serializers.Serializer[Any]):
     detail = serializers.CharField(required=False)
 
 
+def result_serializer(request: Request | None = None) -> ResultSerializer:
+    """For all results of one answer, since making its fields costs more than all else. Its links need the request."""
+    return ResultSerializer(context={"request": request})
+
+
 def submission_data(submission: Submission) -> dict[str, Any]:
     """A submission in the shape of `SubmissionSerializer`."""
     return {
@@ -271,14 +277,14 @@ def submission_data(submission: Submission) -> dict[str, Any]:
     }
 
 
-def waiting_study_data(state: StudyState, context: dict[str, Any]) -> dict[str, Any]:
+def waiting_study_data(state: StudyState, results: ResultSerializer) -> dict[str, Any]:
     """A study in the shape of `WaitingStudySerializer`."""
     waiting = waiting_of(state)
     place = {"images_ahead": waiting.ahead, "eta_seconds": waiting.seconds} if waiting else None
-    return study_data(state, context) | {"queue": place}
+    return study_data(state, results) | {"queue": place}
 
 
-def study_data(state: StudyState, context: dict[str, Any]) -> dict[str, Any]:
+def study_data(state: StudyState, results: ResultSerializer) -> dict[str, Any]:
     """A study in the shape of `StudySerializer`."""
     study = state.study
     return {
@@ -290,7 +296,7 @@ def study_data(state: StudyState, context: dict[str, Any]) -> dict[str, Any]:
         "accession_number": study.accession_number,
         "clinical_note": study.clinical_note,
         "urgent": study.urgent,
-        "images": [image_data(image, context) for image in state.images],
+        "images": [image_data(image, results) for image in state.images],
     }
 
 
@@ -303,21 +309,21 @@ def _answer_data(answer: Answer) -> dict[str, Any]:
     }
 
 
-def image_data(image: StudyImage, context: dict[str, Any]) -> dict[str, Any]:
+def image_data(image: StudyImage, results: ResultSerializer) -> dict[str, Any]:
     """An image in the shape of `StudyImageSerializer`, with all of its readings."""
     data: dict[str, Any] = {
         "id": str(image.job.image_id) if image.job else None,
         "filename": image.filename,
         "status": image.status,
         "error": _error_data(image.error_code, image.error_message),
-        "readings": [reading_data(job, context) for job in image.jobs],
+        "readings": [reading_data(job, results) for job in image.jobs],
     }
     if image.result:
         data["result"] = data["readings"][0]["result"]
     return data
 
 
-def reading_data(job: Job, context: dict[str, Any]) -> dict[str, Any]:
+def reading_data(job: Job, results: ResultSerializer) -> dict[str, Any]:
     """A reading in the shape of `ReadingSerializer`."""
     data: dict[str, Any] = {
         "id": str(job.pk),
@@ -328,7 +334,7 @@ def reading_data(job: Job, context: dict[str, Any]) -> dict[str, Any]:
         "error": _error_data(job.error_code, job.error_message),
     }
     if job.status == JobStatus.DONE:
-        data["result"] = ResultSerializer(job.result, context=context).data
+        data["result"] = results.to_representation(job.result)
     return data
 
 

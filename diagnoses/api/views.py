@@ -1,7 +1,6 @@
 """The REST API. It does what the pages do, through the same services and selectors."""
 
 import uuid
-from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import TooManyFilesSent
@@ -25,6 +24,7 @@ from diagnoses.api.serializers import (
     StudyUploadSerializer,
     SubmissionSerializer,
     WaitingStudySerializer,
+    result_serializer,
     study_data,
     submission_data,
     waiting_study_data,
@@ -36,7 +36,7 @@ from diagnoses.models.audit import AuditAction
 from diagnoses.models.job import Label
 from diagnoses.roles import MAY_SUBMIT
 from diagnoses.selectors.history import find_studies, read_instant
-from diagnoses.selectors.studies import StudyState, images_visible_to, state_of, study_state, with_files
+from diagnoses.selectors.studies import images_visible_to, state_of, study_state, with_files
 from diagnoses.services.submission import KeyReusedError, QueueFullError, SubmissionError, submit_study
 from diagnoses.states import JobStatus
 from diagnoses.views.pictures import heatmap_response, palette_of, picture_response, visible_job_with_result
@@ -139,7 +139,8 @@ class StudiesView(PrivateView):
         studies = with_files(find_studies(request.user, form.wanted()))
         page = paginator.paginate_queryset(studies, request, view=self) or []
         audit.record(AuditAction.HISTORY_VIEWED, audit.actor_of(request._request), found=len(page))
-        return paginator.get_paginated_response([_data(state_of(study), request) for study in page])
+        results = result_serializer(request)
+        return paginator.get_paginated_response([study_data(state_of(study), results) for study in page])
 
 
 class StudyView(PrivateView):
@@ -153,7 +154,7 @@ class StudyView(PrivateView):
         except Study.DoesNotExist as error:
             raise Http404 from error
         audit.record(AuditAction.STUDY_VIEWED, audit.actor_of(request._request), state.study)
-        return Response(waiting_study_data(state, {"request": request}))
+        return Response(waiting_study_data(state, result_serializer(request)))
 
 
 class PictureView(PrivateView):
@@ -192,7 +193,3 @@ def _idempotency_key(request: Request) -> str:
     if len(key) > _LONGEST_KEY or not key.isprintable():
         raise SubmissionError(f"An Idempotency-Key has at most {_LONGEST_KEY} printable characters, such as a UUID.")
     return key
-
-
-def _data(state: StudyState, request: Request) -> dict[str, Any]:
-    return study_data(state, {"request": request})

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from diagnoses import audit
-from diagnoses.api.serializers import submission_data, waiting_study_data
+from diagnoses.api.serializers import result_serializer, submission_data, waiting_study_data
 from diagnoses.forms import StudyForm
 from diagnoses.roles import MAY_SUBMIT, Role
 from diagnoses.selectors.registry import a_worker_is_alive
@@ -72,7 +72,7 @@ class Command(BaseCommand):
 
     def _report(self, state: StudyState, *, as_json: bool) -> None:
         if as_json:
-            self.stdout.write(json.dumps(waiting_study_data(state, {}), indent=2))
+            self.stdout.write(json.dumps(waiting_study_data(state, result_serializer()), indent=2))
         else:
             console = Console()
             with console.capture() as drawn:
