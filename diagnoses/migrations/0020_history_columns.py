@@ -1,28 +1,32 @@
-"""A job carries its owner and its answer, so that an index can hold all that a history is filtered by in its order.
+"""A job carries its owner, its answer and its words, so that a history is searched without a look at any other table.
 
-The database copies both from where they stand. So no writer can leave them out, nor can a worker or web server of the
+The database copies them from where they stand. So no writer can leave them out, nor can a worker or web server of the
 version before that goes on beside this one.
 """
 
 from django.db import migrations, models
 
-_FILL = """
-UPDATE diagnoses_job job SET owner_id = study.submitted_by_id
+# What stands between two texts is in no file's name, so that nothing is found across their border.
+_WORDS = "upper(concat_ws(E'\\x1f', image.filename, study.patient_id, study.accession_number, study.clinical_note))"
+
+_FILL = f"""
+UPDATE diagnoses_job job SET owner_id = study.submitted_by_id, words = {_WORDS}
 FROM diagnoses_image image JOIN diagnoses_study study ON study.id = image.study_id
 WHERE image.id = job.image_id;
 UPDATE diagnoses_job job SET label = result.label, indeterminate = result.indeterminate_reason <> ''
 FROM diagnoses_result result WHERE result.job_id = job.id;
 """
 
-_COPY = """
-CREATE FUNCTION diagnoses_copy_owner() RETURNS trigger LANGUAGE plpgsql AS $$
+_COPY = f"""
+CREATE FUNCTION diagnoses_copy_study() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    SELECT study.submitted_by_id INTO NEW.owner_id
+    SELECT study.submitted_by_id, {_WORDS}
+    INTO NEW.owner_id, NEW.words
     FROM diagnoses_image image JOIN diagnoses_study study ON study.id = image.study_id WHERE image.id = NEW.image_id;
     RETURN NEW;
 END $$;
-CREATE TRIGGER copy_owner BEFORE INSERT OR UPDATE OF image_id, owner_id ON diagnoses_job
-    FOR EACH ROW EXECUTE FUNCTION diagnoses_copy_owner();
+CREATE TRIGGER copy_study BEFORE INSERT OR UPDATE OF image_id, owner_id, words ON diagnoses_job
+    FOR EACH ROW EXECUTE FUNCTION diagnoses_copy_study();
 
 CREATE FUNCTION diagnoses_copy_answer() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -34,9 +38,9 @@ CREATE TRIGGER copy_answer AFTER INSERT OR UPDATE OF label, indeterminate_reason
 """
 
 _COPY_NO_MORE = """
-DROP TRIGGER copy_owner ON diagnoses_job;
+DROP TRIGGER copy_study ON diagnoses_job;
 DROP TRIGGER copy_answer ON diagnoses_result;
-DROP FUNCTION diagnoses_copy_owner();
+DROP FUNCTION diagnoses_copy_study();
 DROP FUNCTION diagnoses_copy_answer();
 """
 
@@ -61,6 +65,11 @@ class Migration(migrations.Migration):
             model_name="job",
             name="indeterminate",
             field=models.BooleanField(db_default=False, editable=False, help_text="Its result's, once it has one."),
+        ),
+        migrations.AddField(
+            model_name="job",
+            name="words",
+            field=models.TextField(db_default="", editable=False, help_text="All that is searched, in capitals."),
         ),
         migrations.RunSQL(_FILL, migrations.RunSQL.noop),
         migrations.AlterField(

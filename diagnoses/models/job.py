@@ -62,10 +62,11 @@ class Job(models.Model):
     override_reason = models.TextField(blank=True)
     override_by = models.CharField(max_length=150, blank=True)
     override_at = models.DateTimeField(null=True, blank=True)
-    # Copies that triggers keep, so that an index can hold all that a history is filtered by in its order.
+    # Copies that triggers keep, so that a history is filtered and searched without a look at any other table.
     owner_id = models.BigIntegerField(editable=False, help_text="Who sent its study.")
     label = models.CharField(max_length=9, db_default="", editable=False, help_text="Its result's, once it has one.")
     indeterminate = models.BooleanField(db_default=False, editable=False, help_text="Its result's, once it has one.")
+    words = models.TextField(db_default="", editable=False, help_text="All that is searched, in capitals.")
 
     class Meta:
         ordering = ["-created_at", "-id"]

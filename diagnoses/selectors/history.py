@@ -11,7 +11,15 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from diagnoses.models import Job, Study
 from diagnoses.selectors import words
-from diagnoses.selectors.ranges import HistoryFilter, Position, condition_of, newest, newest_of_few, ranges_of
+from diagnoses.selectors.ranges import (
+    HistoryFilter,
+    Position,
+    before_end,
+    condition_of,
+    newest,
+    newest_of_few,
+    ranges_of,
+)
 from diagnoses.selectors.studies import Viewer, jobs_visible_to, visible_to
 
 PAGE_SIZE = 25
@@ -45,7 +53,8 @@ def find_studies(user: Viewer, wanted: HistoryFilter) -> QuerySet[Study]:
     if few is not None:
         return studies.filter(pk__in=Job.objects.filter(pk__in=_keys(few)).values("image__study"))
     matching = find_jobs(user, wanted).order_by()
-    return studies.filter(Exists(matching.filter(image__study=OuterRef("pk"))))
+    # No study is younger than its readings, so the last day is where its index is entered, too.
+    return studies.filter(before_end(wanted), Exists(matching.filter(image__study=OuterRef("pk"))))
 
 
 def history_page(user: Viewer, wanted: HistoryFilter, cursor: str = "") -> HistoryPage:

@@ -1,7 +1,8 @@
 """What the history can be narrowed to, as ranges of its indexes.
 
 Each range is one stretch of one index, from new to old: its first rows cost the same however long the table is, and
-however few of all readings match. No choice is left to the planner, which guesses wrong where filters depend on each other.
+however few of all readings match. No choice is left to the planner, which guesses wrong where filters depend on each
+other.
 """
 
 from collections.abc import Sequence
@@ -59,6 +60,13 @@ def ranges_of(user: Viewer, wanted: HistoryFilter, after: Position | None = None
     return [jobs.filter(alternative) for alternative in _alternatives(wanted)]
 
 
+def before_end(wanted: HistoryFilter) -> Q:
+    """What was made before the last day's end: a reading, or a study that such a reading is of."""
+    if wanted.until and wanted.until < date.max:
+        return Q(created_at__lt=_beginning(wanted.until + timedelta(days=1)))
+    return Q()
+
+
 def newest(ranges: Sequence[QuerySet[Job]], count: int, *, skipped: int = 0) -> list[Position]:
     """The places of the newest in all ranges together, new to old."""
     return _merged([_in_order(jobs) for jobs in ranges], count, skipped)
@@ -88,9 +96,7 @@ def _of_owner(user: Viewer, wanted: HistoryFilter) -> Q:
     owned = Q(owner_id=user.pk)
     if wanted.since:
         owned &= Q(created_at__gte=_beginning(wanted.since))
-    if wanted.until and wanted.until < date.max:
-        owned &= Q(created_at__lt=_beginning(wanted.until + timedelta(days=1)))
-    return owned
+    return owned & before_end(wanted)
 
 
 def _alternatives(wanted: HistoryFilter) -> list[Q]:
