@@ -203,7 +203,7 @@ def queries() -> dict[str, dict[str, str]]:
         "common word": {"search": "cough"},
         "one in 250": {"search": "empyema"},
         "file name": {"search": "chest-1235-"},
-        "accession number": {"search": "ACC-700008"},
+        "accession number": {"search": "ACC-700008001"},
         "label, other model, indeterminate": {"label": "NORMAL", "model": "xception", "indeterminate": "true"},
         "label, dates": {"label": "PNEUMONIA", "since": days_ago[500], "until": days_ago[400]},
         "common word, status failed": {"search": "cough", "status": "failed"},

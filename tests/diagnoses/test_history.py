@@ -277,7 +277,9 @@ def test_more_cases_take_no_more_queries(browser: Client, clinician: User, model
     assert counts[0] == counts[1]
 
 
-def test_a_page_far_down_costs_its_places_and_its_readings_and_skips_nothing(clinician: User, model_version: ModelVersion) -> None:
+def test_a_page_far_down_costs_its_places_and_its_readings_and_skips_nothing(
+    clinician: User, model_version: ModelVersion
+) -> None:
     add_many(clinician, model_version, 2 * PAGE_SIZE + 1)
     second = history_page(clinician, HistoryFilter(), history_page(clinician, HistoryFilter()).next_cursor)
     queries = queries_of(lambda: history_page(clinician, HistoryFilter(), second.next_cursor))
