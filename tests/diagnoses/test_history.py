@@ -12,7 +12,8 @@ from django.test import Client
 from django.urls import reverse
 
 from diagnoses.models import Image, Job, ModelVersion, Study
-from diagnoses.selectors.history import PAGE_SIZE, HistoryFilter, find_jobs, history_page
+from diagnoses.selectors.history import PAGE_SIZE, find_jobs, history_page
+from diagnoses.selectors.ranges import HistoryFilter
 from diagnoses.states import JobStatus
 from tests.diagnoses.factory import make_job, make_model_version, make_result, make_study, queries_of
 

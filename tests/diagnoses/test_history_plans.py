@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -67,7 +68,7 @@ def faults_with(user: User, wanted: HistoryFilter) -> Iterator[str]:
     most_rows = 3 * LOOKED_THROUGH if words.asked_for(wanted) else MOST_ROWS
     second = history_page(user, wanted).next_cursor
     for page, cursor in (("first page", ""), ("second page", second))[: 1 + bool(second)]:
-        for plan in plans_of(lambda after=cursor: history_page(user, wanted, after)):
+        for plan in plans_of(partial(history_page, user, wanted, cursor)):
             for node in nodes_of(plan):
                 yield from (f"{page} {fault}" for fault in faults_of(node, most_rows))
 

@@ -5,7 +5,8 @@ from django.contrib.auth.models import User
 
 from diagnoses.models import Job, ModelVersion, Result
 from diagnoses.selectors import words
-from diagnoses.selectors.history import HistoryFilter, find_jobs, find_studies, history_page
+from diagnoses.selectors.history import find_jobs, find_studies, history_page
+from diagnoses.selectors.ranges import HistoryFilter
 from diagnoses.states import JobStatus
 from tests.diagnoses.factory import make_job, make_model_version, make_study
 

@@ -12,7 +12,8 @@ from django.db.migrations.executor import MigrationExecutor
 from diagnoses.models import Job, ModelVersion, Result, Worker
 from diagnoses.models.job import Purpose
 from diagnoses.models.registry import Standing
-from diagnoses.selectors.history import HistoryFilter, history_page
+from diagnoses.selectors.history import history_page
+from diagnoses.selectors.ranges import HistoryFilter
 from diagnoses.services.registry import register_model_version, sync_shipped
 from tests.diagnoses.factory import make_card
 
