@@ -8,7 +8,7 @@ from django.core.files.uploadedfile import UploadedFile
 from diagnoses.models import ModelVersion, Study
 from diagnoses.models.job import Label
 from diagnoses.selectors.cards import find_model_version
-from diagnoses.selectors.history import HistoryFilter
+from diagnoses.selectors.ranges import HistoryFilter
 from diagnoses.selectors.registry import available_model_versions
 from diagnoses.services.submission import StudyDetails
 from diagnoses.states import JobStatus

@@ -30,6 +30,15 @@ BY_URGENCY = (
 """The order of the queue: urgent ones first, then the oldest, and shadow jobs after all that somebody waits for."""
 
 
+HISTORIES = {
+    "job_of_owner": [],
+    "job_of_owner_outcome": ["status", "label", "indeterminate"],
+    "job_of_owner_version": ["model_version"],
+    "job_of_owner_version_outcome": ["model_version", "status", "label", "indeterminate"],
+}
+"""By which columns each index of the history narrows; within them it runs from new to old."""
+
+
 class Job(models.Model):
     """The reading of one image with one model version."""
 
@@ -53,6 +62,11 @@ class Job(models.Model):
     override_reason = models.TextField(blank=True)
     override_by = models.CharField(max_length=150, blank=True)
     override_at = models.DateTimeField(null=True, blank=True)
+    # Copies that triggers keep, so that a history is filtered and searched without a look at any other table.
+    owner_id = models.BigIntegerField(editable=False, help_text="Who sent its study.")
+    label = models.CharField(max_length=9, db_default="", editable=False, help_text="Its result's, once it has one.")
+    indeterminate = models.BooleanField(db_default=False, editable=False, help_text="Its result's, once it has one.")
+    words = models.TextField(db_default="", editable=False, help_text="All that is searched, in capitals.")
 
     class Meta:
         ordering = ["-created_at", "-id"]
@@ -82,6 +96,14 @@ class Job(models.Model):
             models.Index(fields=["-created_at", "-id"], name="job_history"),
             models.Index(*BY_URGENCY, name="job_queue", condition=models.Q(status=JobStatus.QUEUED)),
             models.Index(fields=["lease_until"], name="job_leases", condition=models.Q(status=JobStatus.RUNNING)),
+            *(
+                models.Index(
+                    fields=["owner_id", *narrowed_by, "-created_at", "-id"],
+                    name=name,
+                    condition=~models.Q(purpose=Purpose.SHADOW),
+                )
+                for name, narrowed_by in HISTORIES.items()
+            ),
         ]
 
     def __str__(self) -> str:

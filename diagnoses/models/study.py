@@ -3,8 +3,14 @@
 import uuid
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Now, Upper
+
+
+def _part_of(field: str) -> OpClass:
+    """For an index that finds text by any part of it, as `icontains` asks."""
+    return OpClass(Upper(field), name="gin_trgm_ops")
 
 
 class Sex(models.TextChoices):
@@ -41,7 +47,10 @@ class Study(models.Model):
         ordering = ["-created_at", "-id"]
         indexes = [
             models.Index(fields=["submitted_by", "-created_at", "-id"], name="study_history"),
-            models.Index(fields=["patient_id"], name="study_patient"),
+            models.Index(fields=["submitted_by", "patient_id"], name="study_of_patient"),
+            GinIndex(
+                _part_of("patient_id"), _part_of("accession_number"), _part_of("clinical_note"), name="study_words"
+            ),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -71,6 +80,7 @@ class Image(models.Model):
 
     class Meta:
         ordering = ["study", "position"]
+        indexes = [GinIndex(_part_of("filename"), name="image_words")]
         constraints = [models.UniqueConstraint(fields=["study", "position"], name="image_position_unique")]
 
     def __str__(self) -> str:

@@ -3,40 +3,31 @@
 import base64
 import binascii
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
-from datetime import date, datetime
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from diagnoses.models import Job, Study
-from diagnoses.models.job import Indeterminacy
+from diagnoses.selectors import words
+from diagnoses.selectors.ranges import (
+    HistoryFilter,
+    Position,
+    before_end,
+    condition_of,
+    newest,
+    newest_of_few,
+    ranges_of,
+)
 from diagnoses.selectors.studies import Viewer, jobs_visible_to, visible_to
 
 PAGE_SIZE = 25
+_FEW_JOBS = 500
 
 
 class CursorError(ValueError):
     """A page's address was tampered with or cut."""
-
-
-@dataclass(frozen=True)
-class HistoryFilter:
-    """What to look for. Empty fields do not narrow; dates are whole days of the site, both included."""
-
-    search: str = ""
-    label: str = ""
-    indeterminate: bool = False
-    status: str = ""
-    patient_id: str = ""
-    model: str = ""
-    since: date | None = None
-    until: date | None = None
-
-    @property
-    def narrows(self) -> bool:
-        """Whether anything is looked for at all."""
-        return any(getattr(self, field.name) for field in fields(self))
 
 
 @dataclass(frozen=True)
@@ -49,14 +40,7 @@ class HistoryPage:
 
 def find_jobs(user: Viewer, wanted: HistoryFilter) -> QuerySet[Job]:
     """All readings that match, newest first."""
-    jobs = jobs_visible_to(user).filter(_exact(wanted))
-    if wanted.search:
-        jobs = jobs.filter(
-            Q(image__filename__icontains=wanted.search)
-            | Q(image__study__patient_id__icontains=wanted.search)
-            | Q(image__study__accession_number__icontains=wanted.search)
-            | Q(image__study__clinical_note__icontains=wanted.search)
-        )
+    jobs = jobs_visible_to(user).filter(condition_of(user, wanted), words.condition_of(wanted, "image__"))
     return jobs.order_by("-created_at", "-id")
 
 
@@ -65,18 +49,21 @@ def find_studies(user: Viewer, wanted: HistoryFilter) -> QuerySet[Study]:
     studies = visible_to(user)
     if not wanted.narrows:
         return studies
-    return studies.filter(Exists(find_jobs(user, wanted).order_by().filter(image__study=OuterRef("pk"))))
+    few = _all_places_if_few(user, wanted)
+    if few is not None:
+        return studies.filter(pk__in=Job.objects.filter(pk__in=_keys(few)).values("image__study"))
+    matching = find_jobs(user, wanted).order_by()
+    # No study is younger than its readings, so the last day is where its index is entered, too.
+    return studies.filter(before_end(wanted), Exists(matching.filter(image__study=OuterRef("pk"))))
 
 
 def history_page(user: Viewer, wanted: HistoryFilter, cursor: str = "") -> HistoryPage:
-    """One page in a single query, however far down. Raises CursorError for a cursor that none of ours is."""
-    jobs = find_jobs(user, wanted)
-    if cursor:
-        at, pk = _read_cursor(cursor)
-        jobs = jobs.filter(Q(created_at__lt=at) | Q(created_at=at, id__lt=pk))
-    rows = list(jobs[: PAGE_SIZE + 1])
-    shown = rows[:PAGE_SIZE]
-    return HistoryPage(shown, _make_cursor(shown[-1]) if len(rows) > PAGE_SIZE else "")
+    """One page, at the same cost however far down. Raises CursorError for a cursor that none of ours is."""
+    ranges = ranges_of(user, wanted, _read_cursor(cursor) if cursor else None)
+    places = _first_places(user, wanted, ranges)
+    shown = places[:PAGE_SIZE]
+    jobs = jobs_visible_to(user).filter(pk__in=_keys(shown)).order_by("-created_at", "-id")
+    return HistoryPage(list(jobs), _make_cursor(shown[-1]) if len(places) > PAGE_SIZE else "")
 
 
 def stream_jobs(user: Viewer, wanted: HistoryFilter) -> Iterator[Job]:
@@ -84,24 +71,36 @@ def stream_jobs(user: Viewer, wanted: HistoryFilter) -> Iterator[Job]:
     return find_jobs(user, wanted).iterator(chunk_size=500)
 
 
-def _exact(wanted: HistoryFilter) -> Q:
-    conditions = {
-        "result__label": wanted.label,
-        "result__indeterminate_reason__in": Indeterminacy.values if wanted.indeterminate else [],
-        "status": wanted.status,
-        "image__study__patient_id": wanted.patient_id,
-        "model_version__name": wanted.model,
-        "created_at__date__gte": wanted.since,
-        "created_at__date__lte": wanted.until,
-    }
-    return Q(**{field: value for field, value in conditions.items() if value})
+def _first_places(user: Viewer, wanted: HistoryFilter, ranges: Sequence[QuerySet[Job]]) -> list[Position]:
+    """Those of a page, and one more where there is one."""
+    if not words.asked_for(wanted):
+        return newest(ranges, PAGE_SIZE + 1)
+    near = words.look_through(user, wanted, ranges, PAGE_SIZE + 1)
+    return newest_of_few(words.look_up(user, wanted, ranges), PAGE_SIZE + 1) if near is None else near
 
 
-def _make_cursor(job: Job) -> str:
-    return base64.urlsafe_b64encode(f"{job.created_at.isoformat()} {job.pk}".encode()).decode()
+def _all_places_if_few(user: Viewer, wanted: HistoryFilter) -> list[Position] | None:
+    """The places of all readings that match; None where they are many."""
+    ranges = ranges_of(user, wanted)
+    if not words.asked_for(wanted):
+        places = newest(ranges, _FEW_JOBS + 1)
+    elif words.look_through(user, wanted, ranges, PAGE_SIZE + 1) is None:
+        places = newest_of_few(words.look_up(user, wanted, ranges), _FEW_JOBS + 1)
+    else:
+        return None
+    return places if len(places) <= _FEW_JOBS else None
 
 
-def _read_cursor(cursor: str) -> tuple[datetime, uuid.UUID]:
+def _keys(places: Sequence[Position]) -> list[uuid.UUID]:
+    return [pk for _, pk in places]
+
+
+def _make_cursor(place: Position) -> str:
+    at, pk = place
+    return base64.urlsafe_b64encode(f"{at.isoformat()} {pk}".encode()).decode()
+
+
+def _read_cursor(cursor: str) -> Position:
     try:
         written, pk = base64.urlsafe_b64decode(cursor.encode()).decode().split()
         return read_instant(written), uuid.UUID(pk)

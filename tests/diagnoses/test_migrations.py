@@ -13,6 +13,8 @@ from diagnoses import storage
 from diagnoses.models import Job, ModelVersion, Result, Worker
 from diagnoses.models.job import Purpose
 from diagnoses.models.registry import Standing
+from diagnoses.selectors.history import history_page
+from diagnoses.selectors.ranges import HistoryFilter
 from diagnoses.services.registry import register_model_version, sync_shipped
 from tests.diagnoses.factory import HEATMAP, make_card
 
@@ -39,7 +41,7 @@ def seed(apps: Apps, owner: User) -> None:
     version = old["ModelVersion"].create(name=card["name"], version="1.0.0", threshold=0.7, card=card, **facts)
     old["Worker"].create(name="reader-1", model_version=version, engine="openvino")
     study = old["Study"].create(submitted_by_id=owner.pk)
-    stored = {"kind": "png", "byte_size": 1, "sha256": "0" * 64, "width": 1, "height": 1}
+    stored = {"filename": "kept-.png", "kind": "png", "byte_size": 1, "sha256": "0" * 64, "width": 1, "height": 1}
     for position, status in enumerate(("queued", "done")):
         image = old["Image"].create(study=study, position=position, stored_name=uuid.uuid4().hex, **stored)
         job = old["Job"].create(image=image, model_version=version, status=status)
@@ -85,6 +87,13 @@ def test_what_waits_waits_still_and_is_read_as_it_was_sent() -> None:
     assert not Worker.objects.exists(), "workers report anew"
     sync_shipped(cards=[make_card(version="1.0.0")])
     assert ModelVersion.objects.get().is_live
+
+
+@pytest.mark.usefixtures("_updated")
+def test_a_reading_of_before_is_in_its_owners_history(clinician: User) -> None:
+    found = {job.status: job for job in history_page(clinician, HistoryFilter(search="kept-")).jobs}
+    assert set(found) == {"queued", "done"}
+    assert [job.status for job in history_page(clinician, HistoryFilter(label="NORMAL")).jobs] == ["done"]
 
 
 def test_the_way_back_is_open(clinician: User) -> None:

@@ -12,7 +12,8 @@ from diagnoses.models import Job, ModelVersion
 from diagnoses.models.job import Purpose
 from diagnoses.models.registry import Standing
 from diagnoses.selectors import shadow as shadow_selectors
-from diagnoses.selectors.history import HistoryFilter, find_jobs, find_studies
+from diagnoses.selectors.history import find_jobs, find_studies
+from diagnoses.selectors.ranges import HistoryFilter
 from diagnoses.selectors.shadow import ShadowAnswer, ShadowComparison, shadow_comparison
 from diagnoses.selectors.studies import jobs_visible_to, study_state
 from diagnoses.states import JobStatus

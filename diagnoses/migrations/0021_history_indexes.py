@@ -1,0 +1,36 @@
+"""For each way to narrow the history an index that holds what is left in the order of its pages."""
+
+from django.conf import settings
+from django.db import migrations, models
+
+_HISTORIES = {
+    "job_of_owner": [],
+    "job_of_owner_outcome": ["status", "label", "indeterminate"],
+    "job_of_owner_version": ["model_version"],
+    "job_of_owner_version_outcome": ["model_version", "status", "label", "indeterminate"],
+}
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("diagnoses", "0020_history_columns"),
+        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+    ]
+
+    operations = [
+        *(
+            migrations.AddIndex(
+                model_name="job",
+                index=models.Index(
+                    fields=["owner_id", *narrowed_by, "-created_at", "-id"],
+                    name=name,
+                    condition=~models.Q(purpose="shadow"),
+                ),
+            )
+            for name, narrowed_by in _HISTORIES.items()
+        ),
+        migrations.RemoveIndex(model_name="study", name="study_patient"),
+        migrations.AddIndex(
+            model_name="study", index=models.Index(fields=["submitted_by", "patient_id"], name="study_of_patient")
+        ),
+    ]

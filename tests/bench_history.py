@@ -1,0 +1,370 @@
+"""`python -m tests.bench_history [SMALL LARGE]`: what a page of the history costs beside few results and beside many.
+
+Both databases lie on one server of their own and are asked in turns, in one run, so that their ratio means something
+where times alone do not.
+"""
+
+import base64
+import json
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import django
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client, override_settings
+from django.urls import reverse
+from django.utils import timezone
+from rich.console import Console
+from rich.table import Table
+
+from cxrsite.embedded import EmbeddedPostgres
+
+_ROUNDS = 25
+_WARM_UP = 3
+OWNER, OTHER = 1001, 1002
+"""The user whose history is as long as was asked for, and one who has a tenth of it besides."""
+
+_RESULT: dict[str, str] = {
+    "job_id": "job.id",
+    "created_at": "job.ended_at",
+    "label": "job.label",
+    "score": "1.5",
+    "probability": "0.8",
+    "indeterminate_reason": "CASE WHEN job.indeterminate THEN 'band' ELSE '' END",
+    "warnings": "'[]'",
+    "threshold": "0.5",
+    "band_low": "0.4",
+    "band_high": "0.6",
+    "temperature": "1",
+    "weights_sha256": "repeat('a', 64)",
+    "image_sha256": "repeat('b', 64)",
+    "preprocessing_version": "'area-stretch-1'",
+    "engine": "'openvino'",
+    "heatmap_name": "'heatmaps/' || job.id || '-1'",
+    "heatmap_peak": "3",
+    "timings_ms": """'{"decode": 1.5, "engine": 7.25}'""",
+    "override_code": "''",
+    "override_reason": "''",
+    "override_by": "''",
+}
+"""Each column of a result, and what it is filled with."""
+
+_VERSIONS = """
+INSERT INTO diagnoses_modelversion (name, version, architecture, card_sha256, weights_sha256, preprocessing_version,
+    threshold, temperature, band_low, band_high, card, standing, available)
+SELECT name, '1.0.0', name, repeat(name::char, 64), repeat(name::char, 64), 'area-stretch-1', 0.5, 1, 0.4, 0.6, '{}',
+    'candidate', true
+FROM unnest(ARRAY['mobilenet_v2', 'xception']) name
+"""
+_OWNERS = f"""
+INSERT INTO auth_user (id, username, password, first_name, last_name, email, is_active, is_staff, is_superuser,
+    date_joined)
+VALUES ({OWNER}, 'owner', '!', '', '', '', true, false, false, now()),
+    ({OTHER}, 'other', '!', '', '', '', true, false, false, now())
+"""
+# Three images make two studies, and three studies are a patient's. Of eleven studies in a row one is the other user's.
+# Words are spread evenly, but for two that only old notes have.
+_STUDIES = """
+INSERT INTO diagnoses_study (id, created_at, submitted_by_id, patient_id, patient_sex, accession_number, clinical_note)
+SELECT md5('study' || n)::uuid, at, CASE WHEN n % 11 = 5 THEN {other} ELSE {owner} END,
+    'P-' || lpad((n / 3)::text, 7, '0'), CASE WHEN n % 2 = 0 THEN 'F' ELSE 'M' END, 'ACC-' || (700000000 + n * 7),
+    CASE WHEN n % 10 < 3 THEN 'Fever and productive cough for ' || n % 9 || ' days, ' ELSE 'Shortness of breath, ' END
+    || CASE WHEN n % 5 = 1 THEN 'known asthma.' ELSE 'no history of note.' END
+    || CASE WHEN n % 250 = 7 THEN ' Rule out empyema.' ELSE '' END
+    || CASE WHEN n % ({studies} / 5) = 9 THEN ' Query sarcoidosis.' ELSE '' END
+    || CASE WHEN n < 40 THEN ' Seen in Quebec.' ELSE '' END
+    || CASE WHEN n < {studies} * 0.3 THEN ' Scanned film.' ELSE '' END
+FROM (
+    SELECT n, now() - interval '1 hour' - ({studies} - n) * interval '1000 days' / {studies} AS at
+    FROM generate_series(0, {studies} - 1) n
+) numbered
+"""
+_IMAGES = """
+INSERT INTO diagnoses_image (id, study_id, position, filename, kind, byte_size, sha256, width, height, stored_name)
+SELECT md5('image' || n)::uuid, md5('study' || (n / 3 * 2 + (n % 3) / 2))::uuid, n % 3 % 2,
+    CASE WHEN n % 4 = 0 THEN 'IM-' || lpad(n::text, 7, '0') || '.dcm' ELSE 'chest-' || n || '-PA.png' END,
+    CASE WHEN n % 4 = 0 THEN 'dicom' ELSE 'png' END, 400000, repeat('b', 64), 1600, 1300, 'originals/' || n
+FROM generate_series(0, {images} - 1) n
+"""
+# One in forty was read again by the other version, one in twenty has a shadow's reading.
+_JOBS = """
+INSERT INTO diagnoses_job (id, image_id, model_version_id, purpose, status, token, attempts, worker_name, urgent,
+    created_at, ready_at, rung_at, lease_until, ended_at, error_code, error_message, override_code, override_reason,
+    override_by, owner_id, label, indeterminate, words)
+SELECT md5(purpose || n)::uuid, md5('image' || n)::uuid,
+    (SELECT id FROM diagnoses_modelversion WHERE name = CASE WHEN purpose = 'primary' AND n % 50 <> 3
+        THEN 'mobilenet_v2' ELSE 'xception' END),
+    purpose, status, 1, 1, 'reader-1', false, at, at, at, CASE WHEN status = 'running' THEN now() END,
+    CASE WHEN status IN ('done', 'failed', 'refused') THEN at + interval '2 seconds' END,
+    CASE status WHEN 'failed' THEN 'internal_error' WHEN 'refused' THEN 'not_frontal' ELSE '' END,
+    CASE status WHEN 'failed' THEN 'The reading failed.' WHEN 'refused' THEN 'No frontal view.' ELSE '' END,
+    '', '', '', study.submitted_by_id,
+    CASE WHEN status <> 'done' THEN '' WHEN n % 10 IN (1, 4, 8) THEN 'NORMAL' ELSE 'PNEUMONIA' END,
+    status = 'done' AND n % 25 = 11,
+    upper(concat_ws(E'\\x1f', image.filename, study.patient_id, study.accession_number, study.clinical_note))
+FROM (
+    SELECT n, purpose,
+        CASE WHEN n >= {images} - 200 AND n % 8 < 4 THEN 'queued' WHEN n % ({images} / 6) = 17 THEN 'running'
+            WHEN n % 97 < 12 THEN 'refused' WHEN n % 97 < 14 THEN 'failed' ELSE 'done' END AS status
+    FROM generate_series(0, {images} - 1) n, unnest(ARRAY['primary', 'reread', 'shadow']) purpose
+    WHERE purpose = 'primary' OR purpose = 'reread' AND n % 40 = 13 AND n % 50 <> 3
+        OR purpose = 'shadow' AND n % 20 = 5 AND n % 50 <> 3
+) numbered
+JOIN diagnoses_image image ON image.id = md5('image' || n)::uuid
+JOIN diagnoses_study study ON study.id = image.study_id,
+LATERAL (SELECT study.created_at + CASE purpose WHEN 'reread' THEN interval '30 minutes' ELSE '0' END AS at) sent
+"""
+_RESULTS = f"""
+INSERT INTO diagnoses_result ({", ".join(_RESULT)})
+SELECT {", ".join(_RESULT.values())} FROM diagnoses_job job WHERE job.status = 'done'
+"""
+_TRANSITIONS = """
+INSERT INTO diagnoses_jobtransition (job_id, at, move, source, target, token, by, detail)
+SELECT job.id, job.created_at, 'claim', 'queued', 'running', 1, 'reader-1', ''
+FROM diagnoses_job job WHERE job.status <> 'queued'
+UNION ALL
+SELECT job.id, job.ended_at, 'complete', 'running', job.status, 1, 'reader-1', ''
+FROM diagnoses_job job WHERE job.ended_at IS NOT NULL
+ORDER BY 2
+"""
+_TABLES = ("study", "image", "job", "result", "jobtransition")
+_INDEXES = """
+SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index
+WHERE indrelid = ANY(%s::regclass[]) AND NOT indisunique
+"""
+
+
+def seed(count: int) -> None:
+    """Give `OWNER` about `count` results, and `OTHER` a tenth of it, in the database that Django is connected to.
+
+    Rows are written past triggers and foreign keys, with what those would have seen to.
+    """
+    images = count * 5 // 4 // 33 * 33
+    facts = {"owner": OWNER, "other": OTHER, "images": images, "studies": images // 3 * 2}
+    with connection.cursor() as cursor, _without_indexes(cursor):
+        cursor.execute(
+            "SET session_replication_role = replica; SET statement_timeout = 0; SET maintenance_work_mem = '512MB'"
+        )
+        cursor.execute(_VERSIONS)
+        cursor.execute(_OWNERS)
+        for sql in (_STUDIES, _IMAGES, _JOBS):
+            cursor.execute(sql.format(**facts))
+        cursor.execute(_RESULTS)
+        cursor.execute(_TRANSITIONS)
+        cursor.execute("SET session_replication_role = origin")
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE " + ", ".join(f"diagnoses_{table}" for table in _TABLES))
+
+
+@contextmanager
+def _without_indexes(cursor: Any) -> Iterator[None]:
+    """They are made again at the end, which is much faster than keeping them up."""
+    cursor.execute(_INDEXES, [[f"diagnoses_{table}" for table in _TABLES]])
+    indexes = cursor.fetchall()
+    for name, _ in indexes:
+        cursor.execute(f"DROP INDEX {name}")
+    yield
+    for _, definition in indexes:
+        cursor.execute(definition)
+
+
+def queries() -> dict[str, dict[str, str]]:
+    """What people look for, by its name: each field alone, what is common and what is rare, and several together."""
+    days_ago = {days: str(timezone.localdate() - timedelta(days=days)) for days in (30, 400, 500, 600)}
+    return {
+        "no filter": {},
+        "label": {"label": "NORMAL"},
+        "indeterminate": {"indeterminate": "true"},
+        "status done": {"status": "done"},
+        "status failed": {"status": "failed"},
+        "status running": {"status": "running"},
+        "status queued": {"status": "queued"},
+        "model": {"model": "mobilenet_v2"},
+        "other model": {"model": "xception"},
+        "patient": {"patient_id": "P-0000700"},
+        "last month": {"since": days_ago[30]},
+        "long ago": {"until": days_ago[600]},
+        "dates": {"since": days_ago[500], "until": days_ago[400]},
+        "rare word": {"search": "sarcoid"},
+        "rare word of long ago": {"search": "quebec"},
+        "no such word": {"search": "xyzzyq"},
+        "common word": {"search": "cough"},
+        "one in 250": {"search": "empyema"},
+        "file name": {"search": "chest-1235-"},
+        "accession number": {"search": "ACC-700008001"},
+        "label, other model, indeterminate": {"label": "NORMAL", "model": "xception", "indeterminate": "true"},
+        "label, dates": {"label": "PNEUMONIA", "since": days_ago[500], "until": days_ago[400]},
+        "common word, status failed": {"search": "cough", "status": "failed"},
+        "common word, status running": {"search": "cough", "status": "running"},
+        "common word, label, model": {"search": "fever", "label": "NORMAL", "model": "mobilenet_v2"},
+        "rare word, status done": {"search": "sarcoid", "status": "done"},
+        "patient, label": {"patient_id": "P-0000700", "label": "PNEUMONIA"},
+    }
+
+
+UNFAVOURABLE = {
+    "one in 250, status refused": {"search": "empyema", "status": "refused"},
+    "a word that was common once": {"search": "scanned"},
+    "two letters that are nowhere": {"search": "qz"},
+}
+"""What is known to grow. It is measured and shown, and no part of the mix."""
+_FAR_DOWN = {
+    "far down": {},
+    "far down, label": {"label": "NORMAL"},
+    "far down, common word": {"search": "cough"},
+    "far down, model": {"model": "mobilenet_v2"},
+}
+_USERS = {"nearly all are the user's": OWNER, "the user's beside many others": OTHER}
+
+Times = dict[str, list[float]]
+"""Milliseconds by database."""
+
+
+def measure(small: int, large: int) -> dict[str, Any]:
+    """Milliseconds of a page beside `small` and `large` results: medians, 95th percentiles and the ratios of both.
+
+    For each user by query, for the whole mix together, and for what is known to be unfavourable.
+    """
+    sizes = {"small": small, "large": large}
+    with _server(), _plain_static_files():
+        for name, count in sizes.items():
+            _make(name, count)
+        pages = {(name, user): _pages(name, user) for name in sizes for user in _USERS.values()}
+        times: dict[str, dict[str, Times]] = {who: {} for who in _USERS}
+        for number in range(_WARM_UP + _ROUNDS):
+            for name in sizes if number % 2 else reversed(sizes):
+                _use(name)
+                for who, user in _USERS.items():
+                    for query, seconds in _one_round(*pages[name, user]):
+                        if number >= _WARM_UP:
+                            times[who].setdefault(query, {}).setdefault(name, []).append(seconds * 1000)
+    return {"results": sizes, **{who: _figures(of_user) for who, of_user in times.items()}}
+
+
+def _make(name: str, count: int) -> None:
+    _use("postgres")
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name}")
+    _use(name)
+    call_command("migrate", verbosity=0)
+    seed(count)
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")
+
+
+def _use(name: str) -> None:
+    connection.close()
+    connection.settings_dict["NAME"] = name
+
+
+def _pages(name: str, user: int) -> tuple[Client, dict[str, dict[str, str]]]:
+    """The user's browser, and for each query the parameters of its page."""
+    _use(name)
+    browser = Client(headers={"host": "localhost"})
+    browser.force_login(get_user_model().objects.get(pk=user))
+    middle = _middle(user)
+    far_down = {query: {**wanted, "after": middle} for query, wanted in _FAR_DOWN.items()}
+    return browser, queries() | far_down | UNFAVOURABLE
+
+
+def _middle(user: int) -> str:
+    """The cursor of the user's reading in the middle of all."""
+    of_user = "FROM diagnoses_job WHERE owner_id = %s AND purpose <> 'shadow'"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) / 2 {of_user}", [user])
+        half = cursor.fetchone()
+        cursor.execute(f"SELECT created_at, id {of_user} ORDER BY 1 DESC, 2 DESC OFFSET %s LIMIT 1", [user, *half])
+        at, pk = cursor.fetchone()
+    return base64.urlsafe_b64encode(f"{at.isoformat()} {pk}".encode()).decode()
+
+
+def _one_round(browser: Client, pages: dict[str, dict[str, str]]) -> Iterator[tuple[str, float]]:
+    for query, wanted in pages.items():
+        started = time.perf_counter()
+        response = browser.get(reverse("history"), wanted)
+        yield query, time.perf_counter() - started
+        assert response.status_code == 200, query
+
+
+def _figures(times: dict[str, Times]) -> dict[str, Any]:
+    mix = [of_query for query, of_query in times.items() if query not in UNFAVOURABLE]
+    pooled = {name: [one for of_query in mix for one in of_query[name]] for name in mix[0]}
+    return {"mix": _compared(pooled), "queries": {query: _compared(of_query) for query, of_query in times.items()}}
+
+
+def _compared(times: Times) -> dict[str, float]:
+    small, large = times["small"], times["large"]
+    medians = statistics.median(small), statistics.median(large)
+    highs = _percentile_95(small), _percentile_95(large)
+    return {
+        "small_median": medians[0],
+        "large_median": medians[1],
+        "median_ratio": medians[1] / medians[0],
+        "small_p95": highs[0],
+        "large_p95": highs[1],
+        "p95_ratio": highs[1] / highs[0],
+    }
+
+
+def _percentile_95(times: list[float]) -> float:
+    return statistics.quantiles(times, n=20, method="inclusive")[-1]
+
+
+@contextmanager
+def _server() -> Iterator[None]:
+    folder = Path(tempfile.mkdtemp(prefix="cxr-bench-"))
+    folder.chmod(0o755)
+    server = EmbeddedPostgres(folder / "postgres")
+    os.environ |= {
+        "CXR_ENV_FILE": "",
+        "CXR_SECRET_KEY": "a key for measuring alone, as long as a real one has to be",
+        "CXR_HTTPS": "0",
+        "CXR_VAR_DIR": str(folder),
+        "DATABASE_URL": server.url,
+        "REDIS_URL": "redis://nobody-asks",
+        "DJANGO_SETTINGS_MODULE": "cxrsite.settings",
+    }
+    django.setup()
+    try:
+        yield
+    finally:
+        connection.close()
+        server.stop()
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def _plain_static_files() -> Iterator[None]:
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    with override_settings(STORAGES={**settings.STORAGES, "staticfiles": plain}):
+        yield
+
+
+def main(small: int = 10_000, large: int = 1_000_000) -> None:
+    """Print a table for each user, and the same as JSON."""
+    figures = measure(small, large)
+    for who in _USERS:
+        columns = ("median, ms", "", "ratio", "95th percentile, ms", "", "ratio")
+        table = Table("Query", *columns, title=f"The history beside {small} and {large} results; {who}")
+        rows = {"the mix": figures[who]["mix"], **figures[who]["queries"]}
+        for query, row in rows.items():
+            table.add_row(query + " *" * (query in UNFAVOURABLE), *(f"{value:.3g}" for value in row.values()))
+        table.caption = "* no part of the mix"
+        Console().print(table)
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
