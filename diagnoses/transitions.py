@@ -17,7 +17,7 @@ def move_jobs(candidates: QuerySet[Job], move: Move, *, by: str, detail: str = "
     others get an empty list. A transition row is written for each, in the same transaction.
     """
     sources, target = LEGAL_MOVES[move]
-    with transaction.atomic(savepoint=False):
+    with transaction.atomic():
         before = dict(candidates.filter(status__in=sources).select_for_update(of=("self",)).values_list("pk", "status"))
         if not before:
             return []

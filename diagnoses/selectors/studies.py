@@ -99,7 +99,7 @@ class StudyState:
 def with_files(studies: QuerySet[Study]) -> QuerySet[Study]:
     """The same studies, ready for `state_of`: four queries, however many there are."""
     shown = Job.objects.exclude(purpose=Purpose.SHADOW)
-    jobs = shown.select_related("result", "model_version").defer("model_version__card").order_by("-created_at", "-id")
+    jobs = shown.select_related("result", "model_version").order_by("-created_at", "-id")
     return studies.prefetch_related(Prefetch("images__jobs", queryset=jobs), "rejected_files")
 
 

@@ -119,6 +119,7 @@ def test_orphans_are_removed_and_images_stay(
     assert sweep_orphans() == []
     later = timezone.now() + timedelta(seconds=settings.CXR_ORPHAN_SECONDS + 2)
     monkeypatch.setattr(sweeping, "timezone", SimpleNamespace(now=lambda: later))
+    monkeypatch.setattr(sweeping, "database_time", lambda: later)
     assert sweep_orphans() == [NAME]
     assert kept() == [Image.objects.get().stored_name]
     assert images_without_file() == []

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
@@ -387,17 +386,3 @@ def test_the_next_batch_is_claimed_and_decoded_while_one_is_on_the_engine(
         make_job(study, model_version, data=str(number).encode())
     assert drain(a_runtime(model_version, reader)) == 2
     assert came_in_time == [True, True]
-
-
-def test_two_batches_in_hand_are_let_go_in_turn(model_version: ModelVersion) -> None:
-    runtime = a_runtime(model_version, ToldReader())
-    with ExitStack() as first, ExitStack() as second:
-        first.enter_context(runtime.holding([]))
-        second.enter_context(runtime.holding([]))
-        since = runtime.busy_since
-        first.close()
-        assert runtime.busy_since is not None
-        assert since is not None
-        assert runtime.busy_since >= since
-        second.close()
-        assert runtime.busy_since is None

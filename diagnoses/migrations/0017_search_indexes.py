@@ -14,7 +14,7 @@ def _part_of(field: str) -> OpClass:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("diagnoses", "0021_history_indexes")]
+    dependencies = [("diagnoses", "0016_history_indexes")]
 
     operations = [
         TrigramExtension(),

@@ -46,7 +46,7 @@ DROP FUNCTION diagnoses_copy_answer();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("diagnoses", "0013_idempotency_keys")]
+    dependencies = [("diagnoses", "0014_heatmap_column")]
 
     operations = [
         migrations.AddField(

@@ -13,7 +13,7 @@ _HISTORIES = {
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("diagnoses", "0020_history_columns"),
+        ("diagnoses", "0015_history_columns"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
