@@ -149,6 +149,8 @@ def _save(ends: Sequence[tuple[Claim, Outcome | NoResult]]) -> None:
     try:
         saved = job_services.end_jobs(ends=ends)
     except (DataError, IntegrityError):
+        if [end for _, end in ends] == [_INTERNAL]:
+            raise
         _log.exception("The ends of %d jobs could not be saved", len(ends))
         # One by one, so that only the one whose answer the database refuses goes without.
         for claim, end in ends:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
+from django.db import IntegrityError
 from django.db.models.functions import Now
 
 from diagnoses import storage
@@ -22,7 +23,7 @@ from diagnoses.services.jobs import Claim, claim_jobs, extend_leases
 from diagnoses.services.recovery import reconcile
 from diagnoses.states import JobStatus
 from tests.diagnoses.conftest import Doorbell
-from tests.diagnoses.factory import HEATMAP, make_job, make_model_version, make_study, row
+from tests.diagnoses.factory import HEATMAP, broken_audit, make_job, make_model_version, make_study, row
 from workers import batch as batches
 from workers import drain as draining
 from workers.drain import drain
@@ -256,6 +257,12 @@ def test_an_answer_that_the_database_refuses_fails_its_job_alone(study: Study, m
     impossible = replace(reading(b"unlucky"), probability=1.5)
     read_batch(a_runtime(model_version, ToldReader(unlucky=impossible)), claims)
     assert ends() == {"one": ("done", ""), "unlucky": ("failed", "internal_error"), "two": ("done", "")}
+
+
+def test_a_database_that_refuses_every_end_is_not_asked_for_ever(study: Study, model_version: ModelVersion) -> None:
+    claims = claimed(study, model_version, "one", "two")
+    with broken_audit(), pytest.raises(IntegrityError):
+        read_batch(a_runtime(model_version, ToldReader()), claims)
 
 
 @pytest.mark.parametrize(
