@@ -36,6 +36,7 @@ class Migration(migrations.Migration):
     dependencies = [("diagnoses", "0013_idempotency_keys")]
 
     operations = [
+        migrations.RunSQL("SET LOCAL statement_timeout = 0", migrations.RunSQL.noop),  # of a large site's tables
         migrations.AddField(
             "result", "heatmap", models.BinaryField(default=b"", help_text="A small grey PNG."), preserve_default=False
         ),

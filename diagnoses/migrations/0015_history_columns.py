@@ -9,12 +9,18 @@ from django.db import migrations, models
 # What stands between two texts is in no file's name, so that nothing is found across their border.
 _WORDS = "upper(concat_ws(E'\\x1f', image.filename, study.patient_id, study.accession_number, study.clinical_note))"
 
+# In one go: a row that is changed twice in a transaction has its foreign keys looked at again when that ends, and till
+# then the table cannot be altered.
 _FILL = f"""
-UPDATE diagnoses_job job SET owner_id = study.submitted_by_id, words = {_WORDS}
-FROM diagnoses_image image JOIN diagnoses_study study ON study.id = image.study_id
-WHERE image.id = job.image_id;
-UPDATE diagnoses_job job SET label = result.label, indeterminate = result.indeterminate_reason <> ''
-FROM diagnoses_result result WHERE result.job_id = job.id;
+UPDATE diagnoses_job job
+SET owner_id = filled.owner_id, words = filled.words, label = filled.label, indeterminate = filled.indeterminate
+FROM (
+    SELECT read.id, study.submitted_by_id AS owner_id, {_WORDS} AS words, coalesce(result.label, '') AS label,
+        coalesce(result.indeterminate_reason, '') <> '' AS indeterminate
+    FROM diagnoses_job read JOIN diagnoses_image image ON image.id = read.image_id
+    JOIN diagnoses_study study ON study.id = image.study_id LEFT JOIN diagnoses_result result ON result.job_id = read.id
+) filled
+WHERE filled.id = job.id
 """
 
 _COPY = f"""
@@ -49,6 +55,7 @@ class Migration(migrations.Migration):
     dependencies = [("diagnoses", "0014_heatmap_column")]
 
     operations = [
+        migrations.RunSQL("SET LOCAL statement_timeout = 0", migrations.RunSQL.noop),  # all rows are filled at once
         migrations.AddField(
             model_name="job",
             name="owner_id",

@@ -17,6 +17,7 @@ class Migration(migrations.Migration):
     dependencies = [("diagnoses", "0016_history_indexes")]
 
     operations = [
+        migrations.RunSQL("SET LOCAL statement_timeout = 0", migrations.RunSQL.noop),  # of a large site's tables
         TrigramExtension(),
         migrations.AddIndex(model_name="image", index=GinIndex(_part_of("filename"), name="image_words")),
         migrations.AddIndex(
