@@ -5,6 +5,7 @@ import os
 from functools import cache
 from typing import Any
 
+from billiard import pool
 from celery import shared_task
 from celery.signals import worker_process_init, worker_process_shutdown
 
@@ -13,6 +14,10 @@ from workers import runtime
 from workers.watch import Watch
 
 _log = logging.getLogger(__name__)
+
+# In tenths of a second. A child that ends waits so long for its parent to have taken note of each result: by default
+# thirty seconds. Once Redis was away the parent never does, and of ours nobody waits for a result.
+pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = 20
 
 
 @shared_task(name="workers.tasks.drain")
