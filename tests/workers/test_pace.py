@@ -43,11 +43,30 @@ def test_a_batch_is_what_the_engine_reads_in_a_tenth_of_a_second(
     assert pace.limit() == limit
 
 
-def test_one_slow_batch_does_not_make_all_that_follow_small_for_long(clock: Clock) -> None:
+def test_what_a_call_costs_however_many_images_it_has_makes_no_batch_smaller(clock: Clock) -> None:
+    pace = Pace()
+    for _ in range(3):
+        read(pace, clock, pace.limit(), 0.2)
+    taken = []
+    for _ in range(100):
+        taken.append(pace.limit())
+        read(pace, clock, pace.limit(), 0.2)
+    assert sum(taken) / len(taken) > 15
+
+
+def test_only_what_an_image_more_costs_is_held_to_a_tenth_of_a_second(clock: Clock) -> None:
+    pace = Pace()
+    for images in (1, 16, 8):
+        read(pace, clock, images, 0.3 + images * 0.024)
+    assert pace.limit() == 4
+
+
+def test_one_slow_batch_does_not_make_all_that_follow_small(clock: Clock) -> None:
     pace = Pace()
     read(pace, clock, 10, 0.06)
-    read(pace, clock, 1, 1.0)
+    read(pace, clock, 10, 3.0)
     assert pace.limit() == 1
+    read(pace, clock, 1, 0.006)
     for _ in range(20):
         read(pace, clock, 10, 0.06)
     assert pace.limit() == 16
