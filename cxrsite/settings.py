@@ -57,11 +57,14 @@ TEMPLATES = [
 ]
 
 # Truth. The timeouts keep a request from hanging on a server that is gone; those of TCP count at both ends, so that a
-# host which was cut off in the middle of a transaction does not keep its rows locked from the others.
+# host which was cut off in the middle of a transaction does not keep its rows locked from the others. Connections are
+# kept in a pool: opening one costs more than most requests' statements. As many as are needed are opened, some kept.
 _DATABASE = dj_database_url.parse(ENV.database_url.get_secret_value(), conn_max_age=0)
 DATABASES = {
     "default": {
         **_DATABASE,
+        "ENGINE": "dj_db_conn_pool.backends.postgresql",
+        "POOL_OPTIONS": {"POOL_SIZE": 5, "MAX_OVERFLOW": -1, "RECYCLE": 300, "PRE_PING": True},
         "OPTIONS": {
             **_DATABASE.get("OPTIONS", {}),
             "connect_timeout": 3,
