@@ -1,9 +1,8 @@
-"""One batch of jobs on its way from claims to ends."""
+"""One batch of jobs, read in one go, on its way from claims to ends."""
 
 import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, Future
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -43,19 +42,19 @@ _ENDINGS = {
 
 
 Answer: TypeAlias = Reading | ImageError | NoResult
+End: TypeAlias = tuple[Claim, Outcome | NoResult]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Claimed jobs in work, all of one version."""
+    """Claimed jobs in work, all of one version and equally urgent."""
 
     claims: Sequence[Claim]
     """Those whose files could be read."""
     unreadable: Sequence[Claim]
     answers: Future[list[Answer]]
     reader: Reader
-    let_go: ExitStack
-    """Lets their leases run out."""
+    is_urgent: bool
 
 
 def begin(runtime: Runtime, claims: Sequence[Claim], engine: Executor) -> Batch:
@@ -63,22 +62,36 @@ def begin(runtime: Runtime, claims: Sequence[Claim], engine: Executor) -> Batch:
 
     `engine` has one thread, since an engine answers one at a time. No transaction is open while the model runs.
     """
-    with ExitStack() as stack:
-        stack.enter_context(runtime.holding(claims))
-        files = [(claim, _read_file(claim)) for claim in claims]
-        readable = {claim: data for claim, data in files if data is not None}
-        unreadable = [claim for claim, data in files if data is None]
-        reader = runtime.readers[claims[0].model_version_id]
-        answers = _queue(runtime, reader, readable, engine)
-        return Batch(list(readable), unreadable, answers, reader, stack.pop_all())
+    files = [(claim, _read_file(claim)) for claim in claims]
+    readable = {claim: data for claim, data in files if data is not None}
+    unreadable = [claim for claim, data in files if data is None]
+    reader = runtime.readers[claims[0].model_version_id]
+    answers = _queue(runtime, reader, readable, engine)
+    return Batch(list(readable), unreadable, answers, reader, claims[0].urgent)
 
 
-def finish(batch: Batch) -> None:
-    """Wait for the engine, and bring each job to its end."""
-    with batch.let_go:
-        answers = zip(batch.claims, batch.answers.result(), strict=True)
-        ends = [(claim, _end(claim, answer, batch.reader)) for claim, answer in answers]
-        _save([*((claim, _UNREADABLE) for claim in batch.unreadable), *ends])
+def ends_of(batch: Batch) -> list[End]:
+    """Wait for the engine, and say how each job ends."""
+    answers = zip(batch.claims, batch.answers.result(), strict=True)
+    ends = [(claim, _end(claim, answer, batch.reader)) for claim, answer in answers]
+    return [*((claim, _UNREADABLE) for claim in batch.unreadable), *ends]
+
+
+def save(ends: Sequence[End]) -> None:
+    """Bring each job to its end. What another claim has taken over meanwhile is dropped."""
+    try:
+        saved = job_services.end_jobs(ends=ends)
+    except (DataError, IntegrityError):
+        if [end for _, end in ends] == [_INTERNAL]:
+            raise
+        _log.exception("The ends of %d jobs could not be saved", len(ends))
+        # One by one, so that only the one whose answer the database refuses goes without.
+        for claim, end in ends:
+            save([(claim, end)] if len(ends) > 1 else [(claim, _INTERNAL)])
+        return
+    for claim, _ in ends:
+        if claim.job_id not in saved:
+            _log.warning("Job %s was taken over; the answer of claim %d is dropped", claim.job_id, claim.token)
 
 
 def _queue(runtime: Runtime, reader: Reader, readable: Mapping[Claim, bytes], engine: Executor) -> Future[list[Answer]]:
@@ -143,19 +156,3 @@ def _end(claim: Claim, answer: Answer, reader: Reader) -> Outcome | NoResult:
     if answer.image_sha256 != claim.image_sha256:
         return _ALTERED
     return Outcome(engine=reader.engine, **vars(answer))
-
-
-def _save(ends: Sequence[tuple[Claim, Outcome | NoResult]]) -> None:
-    try:
-        saved = job_services.end_jobs(ends=ends)
-    except (DataError, IntegrityError):
-        if [end for _, end in ends] == [_INTERNAL]:
-            raise
-        _log.exception("The ends of %d jobs could not be saved", len(ends))
-        # One by one, so that only the one whose answer the database refuses goes without.
-        for claim, end in ends:
-            _save([(claim, end)] if len(ends) > 1 else [(claim, _INTERNAL)])
-        return
-    for claim, _ in ends:
-        if claim.job_id not in saved:
-            _log.warning("Job %s was taken over; the answer of claim %d is dropped", claim.job_id, claim.token)

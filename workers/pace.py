@@ -1,4 +1,4 @@
-"""How many jobs are claimed at once: one where one waits, many where many do, and never more than a moment's work."""
+"""How many images make a moment's work for the engine."""
 
 import time
 from collections import deque
@@ -8,8 +8,6 @@ from statistics import linear_regression
 
 from django.conf import settings
 
-_BATCH_SECONDS = 0.1
-"""An urgent image that comes while a batch is read waits for the rest of it."""
 _REMEMBERED = 20
 _APART = 2
 """Batches of sizes that differ by this factor tell the cost of an image from that of a call."""
@@ -22,15 +20,15 @@ class Pace:
         self._batches: deque[tuple[int, float]] = deque(maxlen=_REMEMBERED)
         self._seconds_per_image: float | None = None
 
-    def limit(self) -> int:
-        """How many images cost the engine a tenth of a second; `CXR_BATCH_SIZE` at most, one at least.
+    def limit(self, seconds: float) -> int:
+        """How many images cost the engine so many seconds; `CXR_BATCH_SIZE` at most, one at least.
 
         What a call costs however many images it has does not count: smaller batches would not end sooner by it.
         """
         most: int = settings.CXR_BATCH_SIZE
         if not self._seconds_per_image:
             return most
-        return max(1, min(most, int(_BATCH_SECONDS / self._seconds_per_image)))
+        return max(1, min(most, int(seconds / self._seconds_per_image)))
 
     @contextmanager
     def timing(self, images: int) -> Iterator[None]:

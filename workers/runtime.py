@@ -6,10 +6,8 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from functools import cache
-from itertools import chain
 from pathlib import Path
 
 from django.conf import settings
@@ -51,8 +49,9 @@ class Runtime:
         self.working = threading.Lock()
         """Held by whoever reads: an engine answers one thread at a time."""
         self.busy_since: float | None = None
-        """By the monotonic clock: since when the first batch in hand has been worked on; None where there is none."""
-        self._held: list[Collection[Claim]] = []
+        """By the monotonic clock: when something was saved last, or the first claimed; None with nothing in hand."""
+        self.held: tuple[Claim, ...] = ()
+        """All claims in hand. A new tuple each time, so that the thread that extends their leases sees a whole one."""
         self._stopped = threading.Event()
         self._presence = threading.Thread(target=self._stay_present, name="presence", daemon=True)
 
@@ -61,19 +60,17 @@ class Runtime:
         recovery.reconcile()
         self._presence.start()
 
-    @contextmanager
-    def holding(self, claims: Collection[Claim]) -> Iterator[None]:
-        """Keep the leases of these claims alive for as long as they are worked on, and not a moment longer.
+    def hold(self, claims: Collection[Claim]) -> None:
+        """Keep the leases of these claims alive until they are let go."""
+        self.held = (*self.held, *claims)
+        if self.held and self.busy_since is None:
+            self.busy_since = time.monotonic()
 
-        Two batches may be in hand at once: they are let go in the order in which they were taken.
-        """
-        self._held.append(claims)
-        self.busy_since = self.busy_since or time.monotonic()
-        try:
-            yield
-        finally:
-            self._held.remove(claims)
-            self.busy_since = time.monotonic() if self._held else None
+    def let_go(self, claims: Collection[Claim]) -> None:
+        """Keep the leases of these claims no longer."""
+        gone = set(claims)
+        self.held = tuple(claim for claim in self.held if claim not in gone)
+        self.busy_since = time.monotonic() if self.held else None
 
     def stop(self) -> None:
         """Stop reporting and take the worker off the list."""
@@ -93,7 +90,7 @@ class Runtime:
             close_old_connections()
             engine = choose_engine(settings.CXR_ENGINE)
             registry.report_worker(name=self.worker_name, model_versions=self.model_versions, engine=engine)
-            job_services.extend_leases(worker_name=self.worker_name, claims=list(chain(*self._held)))
+            job_services.extend_leases(worker_name=self.worker_name, claims=self.held)
         except DatabaseError as error:
             # The database is away: the leases run out and others take over, which is what they are for.
             _log.warning("The worker could not report: %s", error)

@@ -36,6 +36,7 @@ class Claim:
     model_version_id: int
     age_years: float | None
     gate_overridden: bool
+    urgent: bool
     is_suspect: bool
     """A worker died over it, or over one of those that it was read with."""
 
@@ -56,13 +57,18 @@ class Outcome:
     timings_ms: dict[str, float]
 
 
-def claim_jobs(*, worker_name: str, model_versions: Collection[ModelVersion], limit: int) -> list[Claim]:
+def claim_jobs(
+    *, worker_name: str, model_versions: Collection[ModelVersion], limit: int, urgent_only: bool = False
+) -> list[Claim]:
     """Take up to `limit` queued jobs of one of these versions: that of the job which is the first in the queue.
 
     Urgent ones go first, shadow jobs last, and a lost job waits until it is ready again. A job that was claimed before
     is taken alone, so that an input which kills its worker takes no other with it.
     """
     ready = Job.objects.filter(status=JobStatus.QUEUED, ready_at__lte=Now())
+    if urgent_only:
+        # Both columns that the queue's index begins with, so that a long queue without an urgent job is not walked.
+        ready = ready.filter(urgent=True).exclude(purpose=Purpose.SHADOW)
     readable = ready.filter(model_version__in=model_versions).order_by(*BY_URGENCY)
     with transaction.atomic():
         waiting = readable.select_for_update(skip_locked=True, of=("self",))
@@ -150,6 +156,7 @@ def _claim(job: Job) -> Claim:
         job.model_version_id,
         _age_years(job.image.study),
         bool(job.override_code),
+        job.urgent,
         job.attempts > 1,
     )
 

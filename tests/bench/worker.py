@@ -106,7 +106,7 @@ class WaitingRuntime(Runtime):
         self.worker_name = f"bench:{os.getpid()}:{secrets.token_hex(4)}"
         self.model_versions = [version]
         self.readers = {version.pk: WaitingReader(wait_seconds)}  # type: ignore[dict-item]
-        self.working, self.busy_since, self._held, self.pace = Lock(), None, [], Pace()
+        self.working, self.busy_since, self.held, self.pace = Lock(), None, (), Pace()
 
 
 def seed(paths: Sequence[str], count: int) -> int:

@@ -11,8 +11,10 @@ from diagnoses.services.recovery import reconcile
 from diagnoses.states import Move
 
 
-def claim(*model_versions: ModelVersion, limit: int = 16, worker: str = "reader-1") -> list[Claim]:
-    return claim_jobs(worker_name=worker, model_versions=model_versions, limit=limit)
+def claim(
+    *model_versions: ModelVersion, limit: int = 16, worker: str = "reader-1", urgent_only: bool = False
+) -> list[Claim]:
+    return claim_jobs(worker_name=worker, model_versions=model_versions, limit=limit, urgent_only=urgent_only)
 
 
 def claimed_ids(*model_versions: ModelVersion, limit: int = 16) -> list[uuid.UUID]:

@@ -179,6 +179,7 @@ def claim_of(job: Job) -> Claim:
         job.model_version_id,
         None,
         bool(job.override_code),
+        job.urgent,
         job.attempts > 1,
     )
 

@@ -7,8 +7,9 @@ from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
 
-from diagnoses.models import Job, ModelVersion, Study
+from diagnoses.models import Image, Job, ModelVersion, Study
 from diagnoses.models.job import BY_URGENCY, Purpose
 from diagnoses.models.registry import Standing
 from diagnoses.services.jobs import (
@@ -85,6 +86,7 @@ def test_a_claim_says_what_to_read_and_how_it_was_sent(study: Study, model_versi
         model_version.pk,
         age_years=None,
         gate_overridden=False,
+        urgent=False,
         is_suspect=False,
     )
     assert read_file(claimed) == PICTURE
@@ -191,3 +193,29 @@ def test_a_claim_says_how_old_the_patient_was_when_the_study_was_sent(
     make_job(study, model_version)
     [claimed] = claim(model_version)
     assert claimed.age_years == (None if years is None else pytest.approx(years, abs=0.01))
+
+
+def test_only_what_is_urgent_is_claimed_where_only_that_is_asked_for(study: Study, model_version: ModelVersion) -> None:
+    plain = make_job(study, model_version)
+    assert claim(model_version, urgent_only=True) == []
+    urgent = make_job(study, model_version, urgent=True)
+    assert [one.job_id for one in claim(model_version, urgent_only=True)] == [urgent.pk]
+    assert Job.objects.get(pk=plain.pk).status == JobStatus.QUEUED
+
+
+def test_to_find_that_nothing_is_urgent_a_long_queue_is_not_walked(study: Study, model_version: ModelVersion) -> None:
+    picture = make_job(study, model_version).image
+    own = ("_state", "id", "position", "stored_name")
+    facts = {name: value for name, value in vars(picture).items() if name not in own}
+    images = Image.objects.bulk_create(
+        Image(position=number, stored_name=str(number), **facts) for number in range(1, 2000)
+    )
+    Job.objects.bulk_create(Job(image=image, model_version=model_version) for image in images)
+    with CaptureQueriesContext(connection) as sent, connection.cursor() as cursor:
+        cursor.execute("ANALYZE diagnoses_job")
+        assert claim(model_version, urgent_only=True) == []
+        [look] = [query["sql"] for query in sent if "SKIP LOCKED" in query["sql"]]
+        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS) {look}")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "using job_queue" in plan
+    assert "Rows Removed by Filter" not in plan

@@ -5,8 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
-from itertools import chain
-from threading import Event, Lock
+from threading import Lock
 from typing import Any
 
 import pytest
@@ -26,6 +25,7 @@ from tests.diagnoses.conftest import Doorbell
 from tests.diagnoses.factory import HEATMAP, broken_audit, make_job, make_model_version, make_study, row
 from workers import batch as batches
 from workers import drain as draining
+from workers import hand as hands
 from workers.drain import drain
 from workers.inference.alone import Ending, NoAnswerError
 from workers.inference.reader import HEAT_AT_BORDER, IN_BAND, UNSTABLE, Reading, ReadRequest
@@ -92,7 +92,7 @@ def a_runtime_of(readers: dict[ModelVersion, ToldReader]) -> Runtime:
     runtime.worker_name = "reader-1"
     runtime.model_versions = list(readers)
     runtime.readers = {version.pk: reader for version, reader in readers.items()}  # type: ignore[misc]
-    runtime._held, runtime.busy_since, runtime.working, runtime.pace = [], None, Lock(), Pace()
+    runtime.held, runtime.busy_since, runtime.working, runtime.pace = (), None, Lock(), Pace()
     return runtime
 
 
@@ -111,7 +111,7 @@ def claimed(study: Study, model_version: ModelVersion, *names: str) -> list[Clai
 def read_batch(runtime: Runtime, claims: Sequence[Claim]) -> None:
     """Bring them to their ends."""
     with ThreadPoolExecutor(1) as engine:
-        batches.finish(batches.begin(runtime, claims, engine))
+        batches.save(batches.ends_of(batches.begin(runtime, claims, engine)))
 
 
 def ends() -> dict[str, tuple[str, str]]:
@@ -360,36 +360,16 @@ def test_a_long_read_keeps_its_leases_and_a_dropped_one_does_not(
 
     def beat() -> None:
         Job.objects.update(lease_until=Now() - timedelta(seconds=1))
-        extend_leases(worker_name=runtime.worker_name, claims=list(chain(*runtime._held)))
+        extend_leases(worker_name=runtime.worker_name, claims=runtime.held)
         leases.append(Job.objects.filter(lease_until__gt=Now()).count())
 
-    def crash(_: batches.Batch) -> None:
+    def crash(_: Sequence[batches.End]) -> None:
         beat()
         raise SystemExit
 
-    monkeypatch.setattr(draining, "finish", crash)
+    monkeypatch.setattr(hands, "save", crash)
     with pytest.raises(SystemExit):
         drain(runtime)
     beat()
     assert leases == [1, 0]
     assert reconcile().recovered == 1
-
-
-def test_the_next_batch_is_claimed_and_decoded_while_one_is_on_the_engine(
-    study: Study, model_version: ModelVersion, settings: LazySettings
-) -> None:
-    settings.CXR_BATCH_SIZE = 1
-    reader = ToldReader()
-    prepared = [Event(), Event()]
-    came_in_time: list[bool] = []
-
-    def prepare(requests: Sequence[ReadRequest]) -> Sequence[ReadRequest]:
-        prepared[int(requests[0].data)].set()
-        return requests
-
-    reader.prepare = prepare  # type: ignore[method-assign]
-    reader.meanwhile = lambda: came_in_time.append(prepared[1].wait(20))
-    for number in range(2):
-        make_job(study, model_version, data=str(number).encode())
-    assert drain(a_runtime(model_version, reader)) == 2
-    assert came_in_time == [True, True]

@@ -31,7 +31,7 @@ def read(pace: Pace, clock: Clock, images: int, seconds: float) -> None:
 
 
 def test_before_anything_was_read_a_full_batch_is_taken(clock: Clock) -> None:
-    assert Pace().limit() == 16
+    assert Pace().limit(0.1) == 16
 
 
 @pytest.mark.parametrize(("seconds_per_image", "limit"), [(0.001, 16), (0.024, 4), (0.06, 1), (3.0, 1)])
@@ -40,17 +40,17 @@ def test_a_batch_is_what_the_engine_reads_in_a_tenth_of_a_second(
 ) -> None:
     pace = Pace()
     read(pace, clock, 8, 8 * seconds_per_image)
-    assert pace.limit() == limit
+    assert pace.limit(0.1) == limit
 
 
 def test_what_a_call_costs_however_many_images_it_has_makes_no_batch_smaller(clock: Clock) -> None:
     pace = Pace()
     for _ in range(3):
-        read(pace, clock, pace.limit(), 0.2)
+        read(pace, clock, pace.limit(0.1), 0.2)
     taken = []
     for _ in range(100):
-        taken.append(pace.limit())
-        read(pace, clock, pace.limit(), 0.2)
+        taken.append(pace.limit(0.1))
+        read(pace, clock, pace.limit(0.1), 0.2)
     assert sum(taken) / len(taken) > 15
 
 
@@ -58,18 +58,18 @@ def test_only_what_an_image_more_costs_is_held_to_a_tenth_of_a_second(clock: Clo
     pace = Pace()
     for images in (1, 16, 8):
         read(pace, clock, images, 0.3 + images * 0.024)
-    assert pace.limit() == 4
+    assert pace.limit(0.1) == 4
 
 
 def test_one_slow_batch_does_not_make_all_that_follow_small(clock: Clock) -> None:
     pace = Pace()
     read(pace, clock, 10, 0.06)
     read(pace, clock, 10, 3.0)
-    assert pace.limit() == 1
+    assert pace.limit(0.1) == 1
     read(pace, clock, 1, 0.006)
     for _ in range(20):
         read(pace, clock, 10, 0.06)
-    assert pace.limit() == 16
+    assert pace.limit(0.1) == 16
 
 
 def test_a_batch_that_broke_teaches_nothing(clock: Clock) -> None:
@@ -82,4 +82,4 @@ def test_a_batch_that_broke_teaches_nothing(clock: Clock) -> None:
 
     with pytest.raises(RuntimeError):
         broken()
-    assert pace.limit() == 16
+    assert pace.limit(0.1) == 16

@@ -83,8 +83,9 @@ def test_while_the_process_reads_it_is_left_alone(
     watch: Watch, runtime: Runtime, study: Study, model_version: ModelVersion
 ) -> None:
     job = overdue(study, model_version)
-    with runtime.holding([]):
-        watch._look_for_work()
+    make_job(study, model_version, urgent=True)
+    runtime.hold(job_services.claim_jobs(worker_name="reader-1", model_versions=[model_version], limit=1))
+    watch._look_for_work()
     assert status(job) == JobStatus.QUEUED
 
 
