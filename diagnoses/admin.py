@@ -38,6 +38,7 @@ from diagnoses.roles import MAY_PROMOTE
 from diagnoses.selectors.shadow import MOST_ROWS, shadow_comparison
 from diagnoses.services import registry
 from diagnoses.services.retrying import retry_job
+from diagnoses.templatetags.percent import decimals
 
 admin.site.site_header = "Chest X-ray reader: administration"
 admin.site.site_title = "Chest X-ray reader"
@@ -179,17 +180,38 @@ class ModelVersionAdmin(_ReadOnly):
         "__str__",
         "standing",
         "available",
-        "threshold",
+        "rounded_threshold",
         "band",
         "registered_at",
         "comparison",
     )
+    fields = (
+        ("name", "version"),
+        ("standing", "available"),
+        "architecture",
+        "preprocessing_version",
+        "rounded_threshold",
+        "rounded_temperature",
+        "band",
+        "card_sha256",
+        "weights_sha256",
+        "card",
+    )
+    readonly_fields = ("rounded_threshold", "rounded_temperature", "band")
     action_form = ReasonForm
     actions = ("make_default", "go_back", "run_as_shadow", "end_shadow")
 
+    @admin.display(description="threshold", ordering="threshold")
+    def rounded_threshold(self, version: ModelVersion) -> str:
+        return decimals(version.threshold)
+
+    @admin.display(description="temperature")
+    def rounded_temperature(self, version: ModelVersion) -> str:
+        return decimals(version.temperature)
+
     @admin.display(description="cannot say between")
     def band(self, version: ModelVersion) -> str:
-        return f"{version.band_low:.3f} and {version.band_high:.3f}"
+        return f"{decimals(version.band_low)} and {decimals(version.band_high)}"
 
     @admin.display(description="beside the default")
     def comparison(self, version: ModelVersion) -> str:

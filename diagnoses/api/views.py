@@ -78,7 +78,8 @@ _IDEMPOTENCY_KEY = OpenApiParameter(
     str,
     OpenApiParameter.HEADER,
     description="Your own name for this study, such as a UUID. Sent again with the same key, it is not taken in twice: "
-    "the answer is the study of the first time.",
+    "the answer is the study of the first time, as it stands now. A file that the server could not keep "
+    "(`storage_unavailable`) is taken in as a new study, with a key of its own.",
 )
 
 

@@ -112,8 +112,9 @@ def submit_study(
         raise SubmissionError("Sign in to send studies.")
     _check_count(len(files))
     key = _Key(idempotency_key, repr((details, model_version and str(model_version))))
-    if not _was_used(actor, key):
-        _check_room(len(files))
+    if _was_used(actor, key):
+        return _as_it_stands(actor, key, _fingerprint(key, [_content(file, _read(file)) for file in files]))
+    _check_room(len(files))
     try:
         return _take_in(actor, files, details, _reader(model_version), key)
     except _SentBeforeError as sent_before:
@@ -140,13 +141,17 @@ def _take_in(
     actor: Actor, files: Sequence[SentFile], details: StudyDetails, reader: ModelVersion, key: _Key
 ) -> Submission:
     kept: list[Image | FileError] = []
+    contents: list[str] = []
     commit_tried = False
     try:
-        kept.extend(map(_keep, files))
+        for file in files:
+            item, content = _receive(file)
+            kept.append(item)
+            contents.append(content)
         if not any(isinstance(item, Image) for item in kept):
             return _refuse_all(actor, files, kept)
         with transaction.atomic():
-            study = _new_study(actor, details, key, kept)
+            study = _new_study(actor, details, key, contents)
             submission = _commit(actor, study, files, kept, reader)
             transaction.on_commit(queue.ring, robust=True)
             commit_tried = True
@@ -163,12 +168,12 @@ def _was_used(actor: Actor, key: _Key) -> bool:
     return bool(key.name) and Study.objects.filter(submitted_by=actor.user, idempotency_key=key.name).exists()
 
 
-def _new_study(actor: Actor, details: StudyDetails, key: _Key, kept: Iterable[Image | FileError]) -> Study:
+def _new_study(actor: Actor, details: StudyDetails, key: _Key, contents: list[str]) -> Study:
     assert actor.user is not None  # noqa: S101 - for the type checker; nobody gets here without
     fields = {**vars(details), "submitted_by": actor.user}
     if not key.name:
         return Study.objects.create(**fields)
-    fingerprint = _fingerprint(key, kept)
+    fingerprint = _fingerprint(key, contents)
     try:
         with transaction.atomic():
             return Study.objects.create(**fields, idempotency_key=key.name, idempotency_fingerprint=fingerprint)
@@ -176,10 +181,14 @@ def _new_study(actor: Actor, details: StudyDetails, key: _Key, kept: Iterable[Im
         raise _SentBeforeError(fingerprint) from error
 
 
-def _fingerprint(key: _Key, kept: Iterable[Image | FileError]) -> str:
-    """The same for the same files in the same order with the same words about them."""
-    contents = [item.sha256 if isinstance(item, Image) else item.code for item in kept]
+def _fingerprint(key: _Key, contents: list[str]) -> str:
+    """The same for the same files in the same order with the same words about them, whatever became of them."""
     return sha256(repr((key.said, contents)).encode()).hexdigest()
+
+
+def _content(file: SentFile, data: bytes | FileError) -> str:
+    """What stands for a file in a fingerprint: its hash, or all that is known of one that was not read."""
+    return f"{file.size} {file.name}" if isinstance(data, FileError) else sha256(data).hexdigest()
 
 
 def _as_it_stands(actor: Actor, key: _Key, fingerprint: str) -> Submission:
@@ -237,30 +246,51 @@ def _check_room(count: int) -> None:
     raise QueueFullError(waiting, min(_LONGEST_RETRY_SECONDS, max(1, ceil(surplus / pace))))
 
 
-def _keep(file: SentFile) -> Image | FileError:
+def _receive(file: SentFile) -> tuple[Image | FileError, str]:
+    """What became of the file, and what stands for it in a fingerprint."""
+    data = _read(file)
+    content = _content(file, data)
+    return data if isinstance(data, FileError) else _keep(file, data, content), content
+
+
+def _read(file: SentFile) -> bytes | FileError:
+    """The file's bytes, or why they were not read."""
+    if file.size > settings.CXR_MAX_FILE_BYTES:
+        error = intake.too_large(file.size, settings.CXR_MAX_FILE_BYTES)
+        return FileError(error.fault, error.message)
+    try:
+        return file.read()
+    except OSError:
+        return _storage_fault()
+
+
+def _keep(file: SentFile, data: bytes, digest: str) -> Image | FileError:
     """The file in storage and its row to be, or why not. The row's study and position come later."""
     try:
-        if file.size > settings.CXR_MAX_FILE_BYTES:
-            raise intake.too_large(file.size, settings.CXR_MAX_FILE_BYTES)
-        data = file.read()
         inspected = intake.inspect(data, settings.CXR_MAX_FILE_BYTES)
         stored_name = storage.new_original_name()
         storage.write(stored_name, data)
     except ImageError as error:
         return FileError(error.fault, error.message)
     except OSError:
-        _log.exception("A sent file could not be kept")
-        return FileError(
-            STORAGE_FAULT, "The file could not be kept on the server. Send it again; if it fails again, tell your IT."
-        )
+        return _storage_fault()
     return Image(
         filename=_shown_name(file.name),
         kind=inspected.kind,
         byte_size=len(data),
-        sha256=inspected.sha256,
+        sha256=digest,
         width=inspected.width,
         height=inspected.height,
         stored_name=stored_name,
+    )
+
+
+def _storage_fault() -> FileError:
+    # A new study: with the key of this one the file would not be taken in, however often it is sent.
+    _log.exception("A sent file could not be kept")
+    return FileError(
+        STORAGE_FAULT,
+        "The file could not be kept on the server. Send it again as a new study; if it fails again, tell your IT.",
     )
 
 

@@ -1,5 +1,6 @@
 """The administrator's choice of what reads: each change with a reason, on record, and refused where it cannot be."""
 
+import re
 from html import unescape
 from typing import Any
 
@@ -154,6 +155,20 @@ def test_the_list_says_what_each_version_is_to_the_site(panel: Client, candidate
     page = unescape(panel.get(reverse(VERSIONS)).content.decode())
     for words in ("Default", "Candidate", "0.400 and 0.600", f'href="{shadow_url(candidate)}"'):
         assert words in page
+
+
+def test_a_version_is_shown_with_as_many_digits_as_on_its_page(panel: Client) -> None:
+    band = {"low": 0.21234567891, "high": 0.41234567891}
+    version = make_model_version(threshold=0.31234567891, temperature=1.51234567891, band=band)
+    table = panel.get(reverse(VERSIONS)).content.decode()
+    page = panel.get(reverse("admin:diagnoses_modelversion_change", args=[version.pk])).content.decode()
+    fields, _, card = page.partition("Card:")
+    for text in (table, fields):
+        assert "0.312" in text
+        assert "0.212 and 0.412" in text
+        assert not re.search(r"\d\.\d{4}", text)
+    assert "1.512" in fields
+    assert "0.31234567891" in card
 
 
 def test_the_history_of_changes_is_shown_with_its_reasons_and_cannot_be_changed(

@@ -1,6 +1,9 @@
 """Sending by API to a queue that is long, and sending the same again."""
 
+from hashlib import sha256
+from itertools import count, starmap
 from typing import Any
+from unittest.mock import Mock
 from uuid import UUID
 
 import pytest
@@ -9,15 +12,21 @@ from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework.test import APIClient
 
+from diagnoses import storage
 from diagnoses.models import Job, ModelVersion, Study
 from diagnoses.models.audit import AuditAction
+from diagnoses.services import submission
 from diagnoses.services.jobs import claim_jobs
+from diagnoses.services.submission import StudyDetails
+from tests import pictures
 from tests.conftest import api_of
 from tests.diagnoses.claiming import refuse_job
 from tests.diagnoses.factory import PICTURE, last_event, stored_files
 from tests.diagnoses.sending import STUDIES, send, study_of, upload
 
 pytestmark = pytest.mark.usefixtures("model_version")
+
+OTHER_PICTURE = pictures.jpeg(pictures.phantom(seed=1))
 
 
 def again(api: APIClient, *files: SimpleUploadedFile, key: str = "once", **fields: str) -> Any:
@@ -60,6 +69,77 @@ def test_what_was_taken_in_before_is_answered_though_the_queue_is_full_by_now(
     first = again(api, upload())
     assert again(api, upload(), key="another").status_code == 429
     assert again(api, upload()).json() == first.json()
+
+
+@pytest.fixture
+def full_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The storage has no room for the second file, and takes all others."""
+    real, writes = storage.write, count(1)
+
+    def write(name: str, data: bytes) -> None:
+        if next(writes) == 2:
+            raise OSError(28, "No space left on device")
+        real(name, data)
+
+    monkeypatch.setattr(storage, "write", write)
+
+
+@pytest.mark.usefixtures("full_once")
+def test_a_file_that_could_not_be_kept_once_does_not_make_the_key_that_of_other_files(api: APIClient) -> None:
+    files = {"1.png": PICTURE, "2.jpg": OTHER_PICTURE}
+    first, second = (again(api, *starmap(upload, files.items())) for _ in range(2))
+    assert (first.status_code, second.status_code) == (202, 202)
+    assert second.json() == first.json()
+    taken, left = second.json()["images"]
+    assert (taken["status"], left["error"]["code"]) == ("queued", "storage_unavailable")
+    assert "as a new study" in left["error"]["message"]
+    [image] = again(api, upload("2.jpg", OTHER_PICTURE), key="another").json()["images"]
+    assert image["status"] == "queued"
+    assert (Study.objects.count(), len(stored_files())) == (2, 2)
+
+
+def test_what_was_taken_in_before_is_answered_though_the_site_could_take_nothing_now(
+    api: APIClient, model_version: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = again(api, upload())
+    monkeypatch.setattr(storage, "write", Mock(side_effect=OSError(28, "No space left on device")))
+    ModelVersion.objects.update(available=False)
+    assert again(api, upload(), key="another").status_code == 400
+    second = again(api, upload())
+    assert (second.status_code, second.json()) == (202, first.json())
+
+
+def test_of_two_that_come_at_once_with_the_same_key_one_is_taken_in(
+    api: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submission, "_was_used", lambda *_: False)
+    first, second = (again(api, upload("1.png"), upload("2.txt", b"Dear colleague")) for _ in range(2))
+    assert (second.status_code, second.json()) == (202, first.json())
+    assert again(api, upload("1.png")).status_code == 409
+    assert (Study.objects.count(), len(stored_files())) == (1, 1)
+
+
+def test_a_key_is_that_of_the_refused_files_too(api: APIClient, settings: LazySettings) -> None:
+    settings.CXR_MAX_FILE_BYTES = len(PICTURE)
+    huge = bytes(len(PICTURE) + 1)
+    first = again(api, upload(), upload("letter.txt", b"Dear colleague"), upload("huge.dcm", huge))
+    assert [image["error"] and image["error"]["code"] for image in first.json()["images"]] == [
+        None,
+        "unsupported_type",
+        "too_large",
+    ]
+    same = again(api, upload(), upload("letter.txt", b"Dear colleague"), upload("huge.dcm", huge))
+    assert same.json() == first.json()
+    for letter, other in ((b"Dear patient", huge), (b"Dear colleague", huge + b"!")):
+        response = again(api, upload(), upload("letter.txt", letter), upload("huge.dcm", other))
+        assert response.status_code == 409
+
+
+def test_a_key_of_the_version_before_is_known_still(api: APIClient) -> None:
+    again(api, upload("1.png"), upload("2.jpg", OTHER_PICTURE), patient_id="P-1")
+    said = repr((StudyDetails(patient_id="P-1"), None))
+    contents = [sha256(data).hexdigest() for data in (PICTURE, OTHER_PICTURE)]
+    assert Study.objects.get().idempotency_fingerprint == sha256(repr((said, contents)).encode()).hexdigest()
 
 
 def test_another_senders_key_of_the_same_name_is_another_key(api: APIClient, outsider: User) -> None:

@@ -236,7 +236,7 @@ def test_a_full_disk_costs_only_the_file_that_it_hits(
     submission = submit(clinician, sent("1.png"), sent("2.jpg", OTHER_PICTURE), sent("3.png"))
     assert codes_of(submission) == [None, "storage_unavailable", None]
     assert list(Image.objects.values_list("filename", flat=True)) == ["1.png", "3.png"]
-    assert RejectedFile.objects.get().message.startswith("The file could not be kept on the server. Send it again")
+    assert "Send it again as a new study" in RejectedFile.objects.get().message
 
 
 def test_a_file_that_does_not_arrive_costs_only_itself(clinician: User, model_version: ModelVersion) -> None:

@@ -1,6 +1,5 @@
 """What is taken in, and with which words everything else is refused."""
 
-import hashlib
 import struct
 import tracemalloc
 import zlib
@@ -87,7 +86,7 @@ def _animated_png() -> bytes:
     ],
 )
 def test_each_format_is_taken_with_its_size_and_hash(data: bytes, kind: FileKind) -> None:
-    assert inspect(data, _MAX_BYTES) == Inspected(kind, 150, 120, hashlib.sha256(data).hexdigest())
+    assert inspect(data, _MAX_BYTES) == Inspected(kind, 150, 120)
 
 
 @pytest.mark.parametrize(
