@@ -1,10 +1,13 @@
 """Both engines give the same numbers, for one picture and for many, in the order in which they came."""
 
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from diagnoses.imaging.decode import decode
@@ -14,6 +17,7 @@ from workers.inference import engines
 from workers.inference.card import WEIGHTS_NAME, ModelError, read_card
 from workers.inference.engines import Engine, RawReadings, choose_engine, load_engine
 from workers.inference.engines import tensorflow as tensorflow_engine
+from workers.inference.engines.tensorflow import TensorFlowEngine
 from workers.inference.preprocess import preprocess
 
 _ENGINES = ["openvino", "tensorflow"]
@@ -106,6 +110,71 @@ def test_auto_means_tensorflow_where_there_is_a_gpu_and_openvino_elsewhere(
     monkeypatch.setattr(engines, "_NVIDIA_DEVICE", device)
     assert choose_engine("auto") == chosen
     assert [choose_engine(name) for name in _ENGINES] == _ENGINES
+
+
+@dataclass
+class _Watched:
+    """TensorFlow's graph, and what each call of it was given."""
+
+    graph: Any
+    given: list[tuple[int, str]] = field(default_factory=list)
+
+    def __call__(self, batch: Any) -> Any:
+        self.given.append((len(batch), batch.dtype.name))
+        return self.graph(batch)
+
+
+def _watched_engine(monkeypatch: pytest.MonkeyPatch, *, has_gpu: bool) -> tuple[Engine, _Watched]:
+    """TensorFlow's engine as it is loaded where it finds a GPU, or none; it computes on the processor all the same."""
+    watched: list[_Watched] = []
+    trace = tf.function
+
+    def function(*args: Any, **kwargs: Any) -> Any:
+        traced = trace(*args, **kwargs)
+        if "input_signature" not in kwargs:
+            return traced  # within Keras
+        watched.append(_Watched(traced))
+        return watched[-1]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tf, "function", function)
+        patch.setattr(tf.config, "list_physical_devices", lambda kind: [object()] if has_gpu and kind == "GPU" else [])
+        engine = load_engine(SHIPPED_MODEL, read_card(SHIPPED_MODEL), "tensorflow")
+    [graph] = watched
+    return engine, graph
+
+
+def _many(count: int) -> NDArray[np.uint8]:
+    return np.resize(_batch(), (count, 224, 224))
+
+
+def test_on_a_gpu_only_warm_sizes_are_read_and_none_is_traced_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, graph = _watched_engine(monkeypatch, has_gpu=True)
+    assert graph.given == [(size, "uint8") for size in (1, 2, 4, 8, 16)]  # before the first patient
+    graph.given.clear()
+    for count in (1, 3, 8, 9, 16, 17, 37):
+        engine.read(_many(count))
+    assert graph.given == [(size, "uint8") for size in (1, 4, 8, 16, 16, 16, 1, 16, 16, 8)]
+    assert graph.graph.experimental_get_tracing_count() == 1
+
+
+def test_on_a_processor_no_picture_is_read_that_nobody_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, graph = _watched_engine(monkeypatch, has_gpu=False)
+    for count in (3, 17):
+        engine.read(_many(count))
+    assert graph.given == [(3, "uint8"), (17, "uint8")]
+    assert graph.graph.experimental_get_tracing_count() == 1
+
+
+@pytest.mark.parametrize("folder", SHIPPED_MODELS, ids=lambda folder: folder.name)
+def test_padding_and_pieces_change_no_answer(folder: Path) -> None:
+    card = read_card(folder)
+    batch = np.stack([preprocess(picture, card.input_size) for picture in _batch()])
+    padded, plain = TensorFlowEngine(folder, card, (1, 2, 4)), _engine("tensorflow", folder)
+    for count in range(1, len(batch) + 1):  # up to two whole pieces and one of a single picture
+        answers = padded.read(batch[:count])
+        assert len(answers.scores) == len(answers.attention) == len(answers.features) == count
+        _assert_same(answers, plain.read(batch[:count]), 1e-4)
 
 
 def test_tensorflow_builds_its_network_once_and_not_for_each_picture(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,5 +26,5 @@ class Engine(Protocol):
     name: str
 
     def read(self, pictures: NDArray[np.uint8]) -> RawReadings:
-        """Read pictures of shape (n, size, size), grey levels 0 to 255."""
+        """Read pictures of shape (n, size, size), grey levels 0 to 255; n is 1 or more."""
         ...
