@@ -150,7 +150,9 @@ class _Listener:
 
 def _connect() -> Psycopg2Connection:
     """A connection that listens. It is none of the pool's, which would hand it to others when it comes back."""
-    database = psycopg2.connect(**connection.get_connection_params() | {"application_name": APPLICATION})
+    database: Psycopg2Connection = psycopg2.connect(
+        **connection.get_connection_params() | {"application_name": APPLICATION}
+    )
     database.autocommit = True
     with database.cursor() as cursor:
         cursor.execute(f"LISTEN {_CHANNEL}")

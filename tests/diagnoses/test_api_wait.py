@@ -44,7 +44,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]
     return acts.append
 
 
-def ask(api: APIClient, study: Study, wait: object) -> Any:
+def ask(api: APIClient, study: Study, wait: str | float) -> Any:
     return api.get(f"/api/v1/studies/{study.pk}/", {"wait": wait})
 
 
