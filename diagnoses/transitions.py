@@ -6,6 +6,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
+from diagnoses import notices
 from diagnoses.models import Job, JobTransition
 from diagnoses.states import ENDED, LEGAL_MOVES, Move
 
@@ -14,7 +15,8 @@ def move_jobs(candidates: QuerySet[Job], move: Move, *, by: str, detail: str = "
     """Make `move` with those of `candidates` that may make it now, and give them back as they are afterwards.
 
     The rows are locked and their status is looked at again under the lock, so of several callers one wins and the
-    others get an empty list. A transition row is written for each, in the same transaction.
+    others get an empty list. A transition row is written for each, in the same transaction, and who follows one of the
+    studies gets notice of it.
     """
     sources, target = LEGAL_MOVES[move]
     with transaction.atomic():
@@ -30,6 +32,7 @@ def move_jobs(candidates: QuerySet[Job], move: Move, *, by: str, detail: str = "
             )
             for job in jobs
         )
+        notices.tell(job.image.study_id for job in jobs)
     return jobs
 
 

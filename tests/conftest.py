@@ -1,13 +1,18 @@
 """What most tests stand on: a cast of users, a registered model, small radiographs."""
 
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
+import psycopg2
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import Group, User
+from django.db import connection
 from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
+from diagnoses import notices
 from diagnoses.models import ModelVersion
 from diagnoses.models.registry import Standing
 from diagnoses.roles import Role
@@ -20,6 +25,20 @@ SHIPPED_MODEL = _MODELS / "mobilenet_v2"
 """The one that a new site reads with."""
 SHIPPED_MODELS = shipped_folders(_MODELS)
 PASSWORD = "correct horse battery"
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
+    """The tests' database, which can be dropped at the end though something in this process still listens to it."""
+    yield
+    name = connection.settings_dict["NAME"]
+    elsewhere = psycopg2.connect(**connection.get_connection_params() | {"dbname": "postgres"})
+    with closing(elsewhere), elsewhere, elsewhere.cursor() as cursor:
+        cursor.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND application_name = %s",
+            [name, notices.APPLICATION],
+        )
 
 
 def make_user(name: str, role: Role, *, is_staff: bool = False) -> User:

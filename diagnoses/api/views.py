@@ -1,6 +1,7 @@
 """The REST API. It does what the pages do, through the same services and selectors."""
 
 import uuid
+from math import nan
 
 from django.conf import settings
 from django.core.exceptions import TooManyFilesSent
@@ -35,8 +36,9 @@ from diagnoses.models import Study
 from diagnoses.models.audit import AuditAction
 from diagnoses.models.job import Label
 from diagnoses.roles import MAY_SUBMIT
+from diagnoses.selectors.following import study_state_once_ended
 from diagnoses.selectors.history import find_studies, read_instant
-from diagnoses.selectors.studies import images_visible_to, state_of, study_state, with_files
+from diagnoses.selectors.studies import images_visible_to, state_of, with_files
 from diagnoses.services.submission import KeyReusedError, QueueFullError, SubmissionError, submit_study
 from diagnoses.states import JobStatus
 from diagnoses.views.pictures import heatmap_response, palette_of, picture_response, visible_job_with_result
@@ -71,6 +73,14 @@ _FILTERS = [
     OpenApiParameter("until", OpenApiTypes.DATE),
 ]
 
+
+_LONGEST_WAIT_SECONDS = 30
+_WAIT = OpenApiParameter(
+    "wait",
+    {"type": "number", "minimum": 0, "maximum": _LONGEST_WAIT_SECONDS, "default": 0},
+    description="Answer as soon as every reading of the study has ended, or after so many seconds with the study as it "
+    "then stands. Ask again until nothing is queued or running.",
+)
 
 _LONGEST_KEY = 255
 _IDEMPOTENCY_KEY = OpenApiParameter(
@@ -147,11 +157,11 @@ class StudiesView(PrivateView):
 class StudyView(PrivateView):
     """One study."""
 
-    @extend_schema(operation_id="studies_retrieve", responses=WaitingStudySerializer)
+    @extend_schema(operation_id="studies_retrieve", parameters=[_WAIT], responses=WaitingStudySerializer)
     def get(self, request: Request, study_id: uuid.UUID) -> Response:
         """The study with the state of each image, and its result once done."""
         try:
-            state = study_state(request.user, study_id)
+            state = study_state_once_ended(request.user, study_id, _seconds_to_wait(request))
         except Study.DoesNotExist as error:
             raise Http404 from error
         audit.record(AuditAction.STUDY_VIEWED, audit.actor_of(request._request), state.study)
@@ -187,6 +197,16 @@ class HeatmapView(PrivateView):
 
 def _nothing_taken(detail: str, code: int = status.HTTP_400_BAD_REQUEST) -> Response:
     return Response({"id": None, "images": [], "detail": detail}, code)
+
+
+def _seconds_to_wait(request: Request) -> float:
+    try:
+        seconds = float(request.query_params.get("wait", 0))
+    except ValueError:
+        seconds = nan
+    if not 0 <= seconds <= _LONGEST_WAIT_SECONDS:
+        raise ValidationError({"wait": [f"Give a number of seconds from 0 to {_LONGEST_WAIT_SECONDS}."]})
+    return seconds
 
 
 def _idempotency_key(request: Request) -> str:

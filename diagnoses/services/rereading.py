@@ -2,7 +2,7 @@
 
 from django.db import IntegrityError, transaction
 
-from diagnoses import audit, queue
+from diagnoses import audit, notices, queue
 from diagnoses.audit import Actor
 from diagnoses.models import Image, Job, ModelVersion
 from diagnoses.models.audit import AuditAction
@@ -26,6 +26,7 @@ def request_reread(*, actor: Actor, image: Image, model_version: ModelVersion) -
     with transaction.atomic():
         job = _shown_shadow(image, model_version) or _new_job(image, model_version)
         audit.record(AuditAction.READING_REQUESTED, actor, job, image=str(image.pk), model=str(model_version))
+        notices.tell([image.study_id])
         transaction.on_commit(queue.ring, robust=True)
     return job
 

@@ -20,7 +20,9 @@ from diagnoses.forms import StudyForm
 from diagnoses.imaging.heatmap import Palette
 from diagnoses.models import Image, Study
 from diagnoses.models.audit import AuditAction
+from diagnoses.notices import following_async
 from diagnoses.roles import MAY_SUBMIT
+from diagnoses.selectors.following import LOOK_ANYWAY_SECONDS, Pace
 from diagnoses.selectors.registry import a_worker_is_alive, available_model_versions
 from diagnoses.selectors.studies import StudyState, Viewer, study_state
 from diagnoses.selectors.waiting import waiting_of
@@ -28,7 +30,6 @@ from diagnoses.services.submission import Answer, QueueFullError, Submission, Su
 from diagnoses.views.shown import at_a_glance, shown_images
 from diagnoses.views.uploads import sent_files
 
-_LOOK_EVERY_SECONDS = 0.5
 _STREAM_SECONDS = 300.0
 
 
@@ -147,12 +148,15 @@ async def _changes(user: Viewer, study_id: uuid.UUID) -> AsyncIterator[str]:
     """An event at each change until all has ended. After five minutes the browser is left to connect anew."""
     seen = ""
     until = time.monotonic() + _STREAM_SECONDS
+    pace = Pace()
     yield "retry: 2000\n\n"
-    while time.monotonic() < until:
-        ended, now = await sync_to_async(_look)(user, study_id)
-        if now != seen:
-            seen = now
-            yield f"event: state\ndata: {json.dumps({'ended': ended})}\n\n"
-        if ended:
-            return
-        await asyncio.sleep(_LOOK_EVERY_SECONDS)
+    with following_async(study_id) as changes:
+        while time.monotonic() < until:
+            ended, now = await sync_to_async(_look)(user, study_id)
+            if now != seen:
+                seen = now
+                yield f"event: state\ndata: {json.dumps({'ended': ended})}\n\n"
+            if ended:
+                return
+            await changes.wait(LOOK_ANYWAY_SECONDS)
+            await asyncio.sleep(pace.pause_seconds())

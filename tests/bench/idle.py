@@ -1,7 +1,7 @@
 """How long one image takes on a site that has nothing else to do, over decode and engine alone.
 
-The same files one at a time, each in turns on both sides: read in this process, and uploaded until the API shows the
-answer, which is asked for with hardly a pause. Medians of both.
+The same files one at a time, each in turns on both sides: read in this process, and uploaded until the API gives the
+answer, to a request that waits for it (`?wait=`). Medians of both.
 """
 
 import statistics

@@ -11,8 +11,7 @@ from tests.integration.site import Site, post_study
 
 _PER_STUDY = 20
 _LOOK_EVERY_SECONDS = 0.05
-_POLL_EVERY_SECONDS = 0.01
-"""Hardly a pause: a look itself takes longer, and one that never pauses takes a core from what it waits for."""
+_LONGEST_WAIT_SECONDS = 10
 _GIVE_UP_AFTER_SECONDS = 600.0
 
 
@@ -40,14 +39,13 @@ class Sender:
         return seconds
 
     def seconds_until_seen(self, file: File, **details: str) -> float:
-        """From the upload of one file until the API shows its answer."""
+        """From the upload of one file until the API gives its answer, to a request that waits for it."""
         started = time.perf_counter()
         [study] = self.send([file], **details)
         until = started + _GIVE_UP_AFTER_SECONDS
         while not self._is_answered(study):
             if time.perf_counter() > until:
                 raise RuntimeError(f"study {study} is not answered")
-            time.sleep(_POLL_EVERY_SECONDS)
         return time.perf_counter() - started
 
     def waiting(self) -> int:
@@ -70,7 +68,8 @@ class Sender:
             time.sleep(_LOOK_EVERY_SECONDS)
 
     def _is_answered(self, study: str) -> bool:
-        images = self._client.get(f"studies/{study}/").raise_for_status().json()["images"]
+        answer = self._client.get(f"studies/{study}/", params={"wait": _LONGEST_WAIT_SECONDS})
+        images = answer.raise_for_status().json()["images"]
         return all(image["status"] not in ("queued", "running") for image in images)
 
     def _count(self, studies: Sequence[str], status: str) -> int:

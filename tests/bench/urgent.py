@@ -2,8 +2,8 @@
 
 The bare side is taken before and after, while the site is idle. In between the worker is held still until seven
 hundred images wait that are not urgent, and let go. Urgent ones are sent one at a time, at moments that have nothing
-to do with the worker's batches, until the API shows the answer. Where fewer than four hundred others wait before one,
-they are filled up first.
+to do with the worker's batches, until the API gives the answer to a request that waits for it (`?wait=`). Where fewer
+than four hundred others wait before one, they are filled up first.
 """
 
 import statistics

@@ -22,6 +22,7 @@ from diagnoses.templatetags.percent import percent
 from diagnoses.views import studies as study_views
 from tests.diagnoses.claiming import complete_job
 from tests.diagnoses.factory import make_job, make_result, make_study, outcome, queries_of
+from tests.diagnoses.noticing import send_notice
 
 BADGES = {
     JobStatus.QUEUED: "Waiting",
@@ -269,15 +270,16 @@ def test_the_stream_of_an_answered_study_says_so_and_ends(clinician: User, done_
 
 
 @pytest.mark.usefixtures("_one_connection")
-def test_the_stream_tells_each_change_and_ends_with_the_last(
+def test_the_stream_tells_each_change_at_its_notice_and_ends_with_the_last(
     clinician: User, model_version: ModelVersion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(study_views, "_LOOK_EVERY_SECONDS", 0)
+    monkeypatch.setattr(study_views, "LOOK_ANYWAY_SECONDS", 60)
     study = make_study(clinician, model_version, JobStatus.QUEUED, JobStatus.QUEUED)
 
     def read_one() -> None:
         for claim in claim_jobs(worker_name="reader-1", model_versions=[model_version], limit=1):
             complete_job(claim=claim, outcome=outcome())
+        send_notice(study.pk)
 
     async def follow() -> list[dict[str, Any]]:
         told: list[dict[str, Any]] = []

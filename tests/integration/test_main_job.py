@@ -64,6 +64,19 @@ def test_one_upload_becomes_one_result(site: Site, client: httpx.Client) -> None
     assert rows == [(result["score"],)]
 
 
+def test_one_request_waits_for_the_answer_and_the_database_tells_who_follows_the_study(
+    site: Site, client: httpx.Client
+) -> None:
+    with site.database() as database, database.cursor() as cursor:
+        cursor.execute("LISTEN cxr_study")
+        study = post_study(client, [("chest.png", pictures.png(pictures.phantom(seed=5)))]).json()["id"]
+        answer = client.get(f"studies/{study}/", params={"wait": 30})
+        database.poll()
+        told = [notice.payload for notice in database.notifies]
+    assert [image["status"] for image in answer.json()["images"]] == ["done"]
+    assert told == [study, study], "of the claim, and of the end"
+
+
 @pytest.fixture(scope="module")
 def scores(running_site: Site) -> dict[str, float]:
     """The scores of one radiograph in four encodings, sent together."""
