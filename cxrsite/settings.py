@@ -172,6 +172,8 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": ENV.log_level},
+    # Of a connection that was lost in use, whoever used it speaks; the pool would add a page about giving it back.
+    "loggers": {"sqlalchemy.pool": {"level": "CRITICAL"}},
 }
 
 # The product's own.

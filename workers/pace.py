@@ -39,7 +39,8 @@ class Pace:
         self._seconds_per_image = self._estimate()
 
     def _estimate(self) -> float:
-        sizes, seconds = zip(*self._batches, strict=True)
+        sizes = [images for images, _ in self._batches]
+        seconds = [taken for _, taken in self._batches]
         mean = sum(seconds) / sum(sizes)
         if max(sizes) < _APART * min(sizes):
             return mean

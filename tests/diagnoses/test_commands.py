@@ -7,14 +7,14 @@ from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 import psycopg2
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import OperationalError, connection
 from rest_framework.authtoken.models import Token
 
 from diagnoses.management.commands import scheduler
@@ -285,11 +285,13 @@ def test_the_first_users_are_on_record_without_their_passwords(db: None) -> None
 
 @pytest.mark.django_db
 def test_a_round_of_the_scheduler_survives_a_database_that_is_away(caplog: pytest.LogCaptureFixture) -> None:
+    def away(_: object) -> NoReturn:
+        raise OperationalError("there is no database")
+
     def rounds() -> None:
-        here = connection.settings_dict
-        connection.settings_dict = {**here, "HOST": "/nowhere", "PORT": "1"}
-        scheduler._round()
-        connection.settings_dict = here
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(connection, "get_new_connection", away)
+            scheduler._round()
         scheduler._round()
 
     with caplog.at_level(logging.WARNING):

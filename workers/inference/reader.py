@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from diagnoses.imaging.decode import decode
 from diagnoses.imaging.errors import ImageError, ImageFault
@@ -102,6 +103,9 @@ class Reader:
         check_files(folder, self.card)
         self.refuses_outside_age = refuse_outside_age
         self._gate = load_gate(folder, self.card.gate)
+        # For the whole process. The gate's products are too small for threads, which then wait for the next one
+        # spinning, and take the cores from the engine and the decoders.
+        threadpool_limits(limits=1, user_api="blas")
         self._engine = load_engine(folder, self.card, engine)
         self._decoders = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode")
         self._warm()
