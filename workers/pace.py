@@ -1,5 +1,6 @@
 """How many images make a moment's work for the engine."""
 
+import os
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -8,6 +9,8 @@ from statistics import linear_regression
 
 from django.conf import settings
 
+_SIDE_BY_SIDE = os.cpu_count() or 1
+"""Decoders and an engine on processors take an image each; a smaller batch would leave some of them idle."""
 _REMEMBERED = 20
 _APART = 2
 """Batches of sizes that differ by this factor tell the cost of an image from that of a call."""
@@ -21,14 +24,15 @@ class Pace:
         self._seconds_per_image: float | None = None
 
     def limit(self, seconds: float) -> int:
-        """How many images cost the engine so many seconds; `CXR_BATCH_SIZE` at most, one at least.
+        """How many images cost the engine so many seconds, in whole rounds of one for each processor.
 
-        What a call costs however many images it has does not count: smaller batches would not end sooner by it.
+        One round at least, and `CXR_BATCH_SIZE` at most. What a call costs however many images it has does not count: smaller batches would not end sooner by it.
         """
         most: int = settings.CXR_BATCH_SIZE
         if not self._seconds_per_image:
             return most
-        return max(1, min(most, int(seconds / self._seconds_per_image)))
+        rounds = int(seconds / self._seconds_per_image / _SIDE_BY_SIDE)
+        return min(most, max(1, rounds) * _SIDE_BY_SIDE)
 
     @contextmanager
     def timing(self, images: int) -> Iterator[None]:

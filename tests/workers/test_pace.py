@@ -22,6 +22,7 @@ def clock(monkeypatch: pytest.MonkeyPatch, settings: LazySettings) -> Clock:
     settings.CXR_BATCH_SIZE = 16
     clock = Clock()
     monkeypatch.setattr(paces, "time", clock)
+    monkeypatch.setattr(paces, "_SIDE_BY_SIDE", 1)
     return clock
 
 
@@ -41,6 +42,18 @@ def test_a_batch_is_what_the_engine_reads_in_a_tenth_of_a_second(
     pace = Pace()
     read(pace, clock, 8, 8 * seconds_per_image)
     assert pace.limit(0.1) == limit
+
+
+def test_a_batch_has_as_many_images_as_there_are_processors_or_a_multiple_of_them(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pace = Pace()
+    read(pace, clock, 8, 8 * 0.015)
+    limits = []
+    for processors in (1, 2, 4, 8, 64):
+        monkeypatch.setattr(paces, "_SIDE_BY_SIDE", processors)
+        limits.append(pace.limit(0.1))
+    assert limits == [6, 6, 4, 8, 16]
 
 
 def test_what_a_call_costs_however_many_images_it_has_makes_no_batch_smaller(clock: Clock) -> None:
