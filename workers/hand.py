@@ -1,4 +1,4 @@
-"""What a worker has in hand: claimed and saved many at a time, read few at a time, and what is urgent before the rest."""
+"""What a worker has in hand: claimed and saved many at a time, read few at a time, and what is urgent before all."""
 
 from collections import deque
 from collections.abc import Iterator

@@ -26,7 +26,8 @@ class Pace:
     def limit(self, seconds: float) -> int:
         """How many images cost the engine so many seconds, in whole rounds of one for each processor.
 
-        One round at least, and `CXR_BATCH_SIZE` at most. What a call costs however many images it has does not count: smaller batches would not end sooner by it.
+        One round at least, and `CXR_BATCH_SIZE` at most. What a call costs however many images it has does not count:
+        smaller batches would not end sooner by it.
         """
         most: int = settings.CXR_BATCH_SIZE
         if not self._seconds_per_image:

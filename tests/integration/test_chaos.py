@@ -12,7 +12,7 @@ from tests.chaos.invariant import Damage, breaches
 from tests.chaos.report import show
 from tests.chaos.run import Outcome, Plan, run
 
-QUICK = ["crashing file", "web killed before its ring", "Redis emptied", "doorbell repeated"]
+QUICK = ["crashing file", "full disk", "web killed before its ring", "Redis emptied", "doorbell repeated"]
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from diagnoses.imaging.errors import ImageError, ImageFault
 from tests import pictures
@@ -242,3 +243,10 @@ def test_the_model_is_loaded_and_warmed_once_however_much_is_read(monkeypatch: p
         reader.read(_requests([_CHEST] * count))
     assert loads == ["openvino"]
     assert engine.batches == [1, 1, 3, 2]
+
+
+def test_small_products_are_left_to_one_thread() -> None:
+    """Threads of their own wait for the next product spinning; beside engine and decoders that cost a third more."""
+    with threadpool_limits(limits=2, user_api="blas"):
+        Reader(SHIPPED_MODEL, "openvino")
+        assert {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"} == {1}
