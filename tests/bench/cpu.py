@@ -2,7 +2,8 @@
 
 The site's are the user and system time of all of its processes (supervisor, web, worker, scheduler, PostgreSQL,
 Redis) and of those of their children that ended meanwhile, from the first upload to the last committed result. What
-the site spends while it waits is in it; the sender is not. The demo is `tests/bench/demo.py` in a process of its own,
+the site spends while it waits is in it; the sender is not. It is given by process, too, and beside it that of the bare
+loop. The demo is `tests/bench/demo.py` in a process of its own,
 which tells the CPU time of each request; what it spends on starting and importing TensorFlow is left out, and so is
 HTTP.
 """
@@ -11,10 +12,13 @@ import json
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 
+import numpy as np
 import psutil
+from numpy.typing import NDArray
 
 from tests.bench.bench import MODEL, Bench
 from tests.bench.figures import Figures
@@ -28,26 +32,39 @@ _DEMO_REQUESTS = 6
 
 def measure(bench: Bench) -> Figures:
     sender = bench.sender
+    images = _ROUNDS * len(bench.files)
     before = _seconds_of(sender.site)
     for _ in range(_ROUNDS):
         sender.seconds_until_committed(bench.files)
-    product = (_seconds_of(sender.site) - before) / (_ROUNDS * len(bench.files))
+    spent = (_seconds_of(sender.site) - before) / images
+    started = time.process_time()
+    for _ in range(_ROUNDS):
+        bench.seconds_bare(bench.files)
+    bare = (time.process_time() - started) / images
     demo = statistics.median(_seconds_of_demo(spread(bench.files, _DEMO_REQUESTS)))
     return {
-        "site_over_demo": product / demo,
-        "site_cpu_ms_per_image": product * 1000,
+        "site_over_demo": spent.sum() / demo,
+        "site_cpu_ms_per_image": spent.sum() * 1000,
+        **{f"of_it_{part}_ms": seconds * 1000 for part, seconds in zip(_PARTS, spent, strict=True)},
+        "bare_loop_cpu_ms_per_image": bare * 1000,
         "demo_cpu_ms_per_image": demo * 1000,
     }
 
 
-def _seconds_of(site: Site) -> float:
-    """All CPU time that the site has spent so far. A child that has ended counts with the parent that reaped it."""
-    total = 0.0
+_PARTS = ("web_server", "worker", "postgresql", "all_else")
+
+
+def _seconds_of(site: Site) -> NDArray[np.float64]:
+    """All CPU time that each of `_PARTS` has spent so far. A child that has ended counts with who reaped it."""
+    web, worker = site.web, site.worker_child
+    spent = dict.fromkeys(_PARTS, 0.0)
     for process in site.processes():
         with suppress(psutil.NoSuchProcess):
+            known = {web: "web_server", worker: "worker"}
+            part = known.get(process.pid) or ("postgresql" if process.name() == "postgres" else "all_else")
             times = process.cpu_times()
-            total += times.user + times.system + times.children_user + times.children_system
-    return total
+            spent[part] += times.user + times.system + times.children_user + times.children_system
+    return np.array(list(spent.values()))
 
 
 def _seconds_of_demo(files: Sequence[File]) -> list[float]:

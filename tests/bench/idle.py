@@ -17,10 +17,10 @@ def measure(bench: Bench) -> Figures:
     sender = bench.sender
     sender.wait_until_idle()
     files = spread(bench.files, _SINGLES)
-    turns = [(sender.seconds_until_seen(file), bench.seconds_bare([file])) for file in files]
-    seen, bare = [seconds for seconds, _ in turns], [seconds for _, seconds in turns]
+    turns = [(sender.way_of(file), bench.seconds_bare([file])) for file in files]
+    ways, bare = [way for way, _ in turns], [seconds for _, seconds in turns]
     return {
-        "seen_over_bare": ratio_of_medians(seen, bare),
-        "upload_to_seen_ms": statistics.median(seen) * 1000,
+        "seen_over_bare": ratio_of_medians([way.seen for way in ways], bare),
+        **{f"upload_to_{mark}_ms": statistics.median(vars(way)[mark] for way in ways) * 1000 for mark in vars(ways[0])},
         "bare_ms": statistics.median(bare) * 1000,
     }

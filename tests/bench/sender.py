@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -13,6 +14,16 @@ _PER_STUDY = 20
 _LOOK_EVERY_SECONDS = 0.05
 _LONGEST_WAIT_SECONDS = 10
 _GIVE_UP_AFTER_SECONDS = 600.0
+
+
+@dataclass(frozen=True)
+class Way:
+    """When one image was where, in seconds from the start of its upload."""
+
+    accepted: float
+    claimed: float
+    ended: float
+    seen: float
 
 
 class Sender:
@@ -38,19 +49,21 @@ class Sender:
             raise RuntimeError(f"{failed} of {len(files)} readings failed")
         return seconds
 
-    def seconds_until_seen(self, file: File, **details: str) -> float:
-        """From the upload of one file until the API gives its answer, to a request that waits for it."""
-        started = time.perf_counter()
+    def way_of(self, file: File, **details: str) -> Way:
+        """Upload one file, and follow it until the API gives its answer, to a request that waits for it."""
+        started = time.time()  # by the clock of the machine, which is the database's, too
         [study] = self.send([file], **details)
-        until = started + _GIVE_UP_AFTER_SECONDS
+        accepted = time.time()
         while not self._is_answered(study):
-            if time.perf_counter() > until:
+            if time.time() > started + _GIVE_UP_AFTER_SECONDS:
                 raise RuntimeError(f"study {study} is not answered")
-        return time.perf_counter() - started
+        seen = time.time()
+        claimed, ended = (self._number(_MOVED, study, move) for move in ("claim", "complete"))
+        return Way(*(at - started for at in (accepted, claimed, ended, seen)))
 
     def waiting(self) -> int:
         """How many images wait that no worker has taken."""
-        return self._number("SELECT count(*) FROM diagnoses_job WHERE status = 'queued'")
+        return int(self._number("SELECT count(*) FROM diagnoses_job WHERE status = 'queued'"))
 
     def wait_until_idle(self) -> None:
         """Until everything that was ever sent is answered."""
@@ -62,7 +75,7 @@ class Sender:
 
     def _wait_for_zero(self, statement: str, *values: Any) -> None:
         until = time.monotonic() + _GIVE_UP_AFTER_SECONDS
-        while left := self._number(statement, *values):
+        while left := int(self._number(statement, *values)):
             if time.monotonic() > until:
                 raise RuntimeError(f"{left} images are not answered")
             time.sleep(_LOOK_EVERY_SECONDS)
@@ -73,15 +86,19 @@ class Sender:
         return all(image["status"] not in ("queued", "running") for image in images)
 
     def _count(self, studies: Sequence[str], status: str) -> int:
-        return self._number(f"{_OF_STUDIES} AND status = %s", list(studies), status)
+        return int(self._number(f"{_OF_STUDIES} AND status = %s", list(studies), status))
 
-    def _number(self, statement: str, *values: Any) -> int:
+    def _number(self, statement: str, *values: Any) -> float:
         with self._connection.cursor() as cursor:
             cursor.execute(statement, values)
-            return int(cursor.fetchone()[0])
+            return float(cursor.fetchone()[0])
 
 
 _OF_STUDIES = (
     "SELECT count(*) FROM diagnoses_job JOIN diagnoses_image ON diagnoses_image.id = diagnoses_job.image_id "
     "WHERE diagnoses_image.study_id = ANY(%s::uuid[])"
+)
+_MOVED = (
+    "SELECT extract(epoch FROM at) FROM diagnoses_jobtransition JOIN diagnoses_job ON diagnoses_job.id = job_id "
+    "JOIN diagnoses_image ON diagnoses_image.id = diagnoses_job.image_id WHERE study_id = %s AND move = %s"
 )

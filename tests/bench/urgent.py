@@ -38,7 +38,7 @@ def measure(bench: Bench) -> Figures:
         if sender.waiting() < _LOW:
             _fill(bench, sender)
         time.sleep(chance.uniform(0, _LONGEST_PAUSE_SECONDS))
-        seen.append(sender.seconds_until_seen(file, urgent="true"))
+        seen.append(sender.way_of(file, urgent="true").seen)
         waiting.append(sender.waiting())
     sender.wait_until_idle()
     bare += [bench.seconds_bare([file]) for file in files]
