@@ -121,7 +121,7 @@ class _Listener:
                 with closing(_connect()) as database:
                     is_lost = False
                     self._listen(database)
-            except (psycopg2.Error, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever it was, those who wait need a listener
                 if not is_lost:
                     _log.warning("Notices of changes are out of reach (%s); who waits looks now and then.", error)
                 is_lost = True
@@ -129,10 +129,12 @@ class _Listener:
 
     def _listen(self, database: Psycopg2Connection) -> NoReturn:
         self._wake_all()
+        readable = select.poll()
+        readable.register(database, select.POLLIN)
         while True:
             while database.notifies:
                 self._wake(database.notifies.pop(0).payload)
-            select.select([database], [], [])
+            readable.poll()
             database.poll()
 
     def _wake(self, study: str) -> None:

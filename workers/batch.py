@@ -55,6 +55,7 @@ class Batch:
     answers: Future[list[Answer]]
     reader: Reader
     is_urgent: bool
+    is_suspect: bool
 
 
 def begin(runtime: Runtime, claims: Sequence[Claim], engine: Executor) -> Batch:
@@ -67,7 +68,7 @@ def begin(runtime: Runtime, claims: Sequence[Claim], engine: Executor) -> Batch:
     unreadable = [claim for claim, data in files if data is None]
     reader = runtime.readers[claims[0].model_version_id]
     answers = _queue(runtime, reader, readable, engine)
-    return Batch(list(readable), unreadable, answers, reader, claims[0].urgent)
+    return Batch(list(readable), unreadable, answers, reader, claims[0].urgent, claims[0].is_suspect)
 
 
 def ends_of(batch: Batch) -> list[End]:
@@ -138,6 +139,9 @@ def _read_alone(reader: Reader, request: ReadRequest, claim: Claim) -> Answer:
     except NoAnswerError as error:
         _log.exception("Job %s was read in a process of its own, which gave no answer", claim.job_id)
         return NoResult(Move.FAIL, error.ending, _ENDINGS[error.ending])
+    except Exception:  # noqa: BLE001 - as above
+        _log.exception("Job %s could not be read in a process of its own", claim.job_id)
+        return _INTERNAL
 
 
 def _read_file(claim: Claim) -> bytes | None:

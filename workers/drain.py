@@ -2,6 +2,8 @@
 
 import time
 
+from django.db import DatabaseError
+
 from diagnoses.services import jobs as job_services
 from workers.hand import empty_hand
 from workers.runtime import Runtime
@@ -17,12 +19,19 @@ def drain(runtime: Runtime) -> int:
     taken = 0
     until = time.monotonic() + _BUDGET_SECONDS
     is_over = False
+    fault: DatabaseError | None = None
     with empty_hand(runtime) as hand:
         while True:
             is_over = taken > 0 and time.monotonic() > until
-            taken += 0 if is_over else hand.claim()
+            if not is_over and not fault:
+                try:
+                    taken += hand.claim()
+                except DatabaseError as error:
+                    fault = error  # raised once what is in hand has come to its end
             if not hand.go_on():
                 break
+    if fault:
+        raise fault
     if is_over:
         job_services.ring_for_the_rest()
     return taken

@@ -51,9 +51,14 @@ class Hand:
             self._reading = self._begin()
         if before:
             self._ended += ends_of(before)
-        if self._ended and (self._reading is None or len(self._ended) >= self._runtime.pace.limit(_CLAIMED_SECONDS)):
+        if self._ended and self._is_time_to_save():
             self._save()
         return bool(before or self._reading)
+
+    def _is_time_to_save(self) -> bool:
+        """Once there is nothing to read meanwhile, or enough has ended; and never later than what may take a minute."""
+        is_enough = len(self._ended) >= self._runtime.pace.limit(_CLAIMED_SECONDS)
+        return self._reading is None or self._reading.is_suspect or is_enough
 
     def _next_is_urgent(self) -> bool:
         return bool(self._waiting) and self._waiting[0].urgent

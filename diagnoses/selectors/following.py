@@ -1,5 +1,6 @@
 """Following a study until all of it has ended."""
 
+import threading
 import time
 import uuid
 from collections import deque
@@ -12,6 +13,10 @@ from diagnoses.selectors.studies import StudyState, Viewer, study_state
 LOOK_ANYWAY_SECONDS = 5.0
 """Without a notice. One may be missed, and of a place in the queue there is none."""
 _LOOKS_A_SECOND = 10
+
+
+LOOKING = threading.Semaphore(8)
+"""Held for a look that keeps no connection after it: one notice may wake all who follow, and each look takes one."""
 
 
 class Pace:
@@ -39,9 +44,10 @@ def study_state_once_ended(user: Viewer, study_id: uuid.UUID, seconds: float) ->
     pace = Pace()
     with following(study_id) as changes:
         while True:
-            state = study_state(user, study_id)
-            if state.ended or (left := until - time.monotonic()) <= 0:
-                return state
-            close_old_connections()
+            with LOOKING:
+                state = study_state(user, study_id)
+                if state.ended or (left := until - time.monotonic()) <= 0:
+                    return state
+                close_old_connections()
             changes.wait(min(left, LOOK_ANYWAY_SECONDS))
             time.sleep(max(0.0, min(pace.pause_seconds(), until - time.monotonic())))

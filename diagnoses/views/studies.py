@@ -22,7 +22,7 @@ from diagnoses.models import Image, Study
 from diagnoses.models.audit import AuditAction
 from diagnoses.notices import following_async
 from diagnoses.roles import MAY_SUBMIT
-from diagnoses.selectors.following import LOOK_ANYWAY_SECONDS, Pace
+from diagnoses.selectors.following import LOOK_ANYWAY_SECONDS, LOOKING, Pace
 from diagnoses.selectors.registry import a_worker_is_alive, available_model_versions
 from diagnoses.selectors.studies import StudyState, Viewer, study_state
 from diagnoses.selectors.waiting import waiting_of
@@ -136,12 +136,13 @@ def _look(user: Viewer, study_id: uuid.UUID) -> tuple[bool, str]:
 
     Without keeping a database connection for as long as the page stays open.
     """
-    try:
-        state = study_state(user, study_id)
-        waiting = waiting_of(state)
-        return state.ended, f"{state.fingerprint} {waiting.words if waiting else ''}"
-    finally:
-        close_old_connections()
+    with LOOKING:
+        try:
+            state = study_state(user, study_id)
+            waiting = waiting_of(state)
+            return state.ended, f"{state.fingerprint} {waiting.words if waiting else ''}"
+        finally:
+            close_old_connections()
 
 
 async def _changes(user: Viewer, study_id: uuid.UUID) -> AsyncIterator[str]:

@@ -1,8 +1,10 @@
 """A study that the API is asked for with `?wait=`: the answer comes when there is one, or when the time is over."""
 
+import threading
 import time
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -158,3 +160,24 @@ def test_the_document_names_the_wait_and_its_limits(api: APIClient) -> None:
     [wait] = [parameter for parameter in parameters["parameters"] if parameter["name"] == "wait"]
     assert wait["in"] == "query"
     assert wait["schema"] == {"type": "number", "minimum": 0, "maximum": LONG, "default": 0}
+
+
+def test_however_many_wait_few_look_at_once(clinician: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look takes a connection, and one notice may wake all who follow a study."""
+    looking: list[int] = []
+    together = threading.Barrier(8)
+
+    def look(user: Viewer, study_id: uuid.UUID) -> StudyState:
+        looking.append(1)
+        together.wait(LONG / 2)  # full once eight look
+        seen.append(len(looking))
+        together.wait(LONG / 2)  # until all eight have counted
+        looking.pop()
+        together.wait(LONG / 2)
+        return StudyState(Study(), [])
+
+    seen: list[int] = []
+    monkeypatch.setattr(following_module, "study_state", look)
+    with ThreadPoolExecutor(24) as threads:
+        list(threads.map(lambda _: study_state_once_ended(clinician, uuid.uuid4(), LONG), range(24)))
+    assert seen == [8] * 24

@@ -335,6 +335,19 @@ def test_an_input_that_takes_down_a_process_of_its_own_fails_with_words(
     assert "send it anew" in job_of("poison").error_message
 
 
+def test_a_process_of_its_own_that_cannot_be_had_fails_its_job_alone(
+    study: Study, model_version: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_alone(*_: object) -> Reading:
+        raise OSError("no more processes")
+
+    monkeypatch.setattr(batches, "read_alone", read_alone)
+    make_job(study, model_version, data=b"suspect", filename="suspect", attempts=1)
+    make_job(study, model_version, data=b"one", filename="one")
+    drain(a_runtime(model_version, ToldReader()))
+    assert ends() == {"suspect": ("failed", "internal_error"), "one": ("done", "")}
+
+
 def test_a_long_drain_leaves_the_rest_to_a_fresh_ring(
     study: Study,
     model_version: ModelVersion,

@@ -1,16 +1,19 @@
 """What a worker has in hand: its leases are kept, what is next is decoded in time, and what is urgent goes before."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Event
+from typing import Any, NoReturn
 
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
+from django.db import OperationalError
 
 from diagnoses.models import Job, ModelVersion, Study
 from diagnoses.services.jobs import Claim, claim_jobs
 from tests.diagnoses.factory import make_job, make_model_version, make_study
-from tests.workers.test_drain import ToldReader, a_runtime, a_runtime_of
+from tests.workers.test_drain import ToldReader, a_runtime, a_runtime_of, reading
+from workers import batch as batches
 from workers import hand as hands
 from workers.batch import End, save
 from workers.drain import drain
@@ -112,6 +115,40 @@ def test_urgent_ones_go_side_by_side_with_one_another(
     send(study, model_version, *"abc", urgent=True)
     drain(a_runtime(model_version, ToldReader()))
     assert saved == [[b"a", b"b", b"c"]]
+
+
+def test_no_answer_waits_for_one_that_may_take_a_minute(
+    study: Study, model_version: ModelVersion, monkeypatch: pytest.MonkeyPatch, saved: list[list[bytes]]
+) -> None:
+    monkeypatch.setattr(batches, "read_alone", lambda _, request, seconds: reading(request.data))
+    few_at_a_time(monkeypatch, claimed=5, read=1)
+    for name in ("suspect", "another"):
+        make_job(study, model_version, data=name.encode(), filename=name, attempts=1)
+    send(study, model_version, *"ab")
+    assert drain(a_runtime(model_version, ToldReader())) == 4
+    assert saved == [[b"suspect"], [b"another", b"a", b"b"]]
+
+
+def test_what_is_in_hand_is_read_to_its_end_though_no_more_can_be_claimed(
+    study: Study, model_version: ModelVersion, monkeypatch: pytest.MonkeyPatch, saved: list[list[bytes]]
+) -> None:
+    few_at_a_time(monkeypatch, claimed=3, read=1)
+    send(study, model_version, *"abc")
+    answers: list[Callable[..., list[Claim]]] = [claim_jobs, _away]
+
+    def claim_or_not(**asked: Any) -> list[Claim]:
+        return answers.pop(0)(**asked)
+
+    monkeypatch.setattr(hands.job_services, "claim_jobs", claim_or_not)
+    runtime = a_runtime(model_version, ToldReader())
+    with pytest.raises(OperationalError):
+        drain(runtime)
+    assert saved == [[b"a", b"b", b"c"]]
+    assert not runtime.held
+
+
+def _away(**_: object) -> NoReturn:
+    raise OperationalError("statement timeout")
 
 
 def test_an_urgent_one_for_another_model_does_not_wait_for_the_rest_either(
