@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import django
+from dj_db_conn_pool.core import pool_container
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
@@ -282,6 +283,8 @@ def _make(name: str, count: int) -> None:
 
 def _use(name: str) -> None:
     connection.close()
+    if pool_container.has(connection.alias):  # it is for the one database that it was opened for
+        pool_container.pop(connection.alias).dispose()
     connection.settings_dict["NAME"] = name
 
 

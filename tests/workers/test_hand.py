@@ -139,7 +139,7 @@ def test_what_is_in_hand_is_read_to_its_end_though_no_more_can_be_claimed(
     def claim_or_not(**asked: Any) -> list[Claim]:
         return answers.pop(0)(**asked)
 
-    monkeypatch.setattr(hands.job_services, "claim_jobs", claim_or_not)
+    monkeypatch.setattr("workers.hand.job_services.claim_jobs", claim_or_not)
     runtime = a_runtime(model_version, ToldReader())
     with pytest.raises(OperationalError):
         drain(runtime)
