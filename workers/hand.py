@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import takewhile
+from itertools import islice, takewhile
 
 from diagnoses.services import jobs as job_services
 from diagnoses.services.jobs import Claim
@@ -67,7 +67,7 @@ class Hand:
         if not self._waiting:
             return None
         alike = takewhile(lambda claim: _kind(claim) == _kind(self._waiting[0]), self._waiting)
-        claims = [claim for claim, _ in zip(alike, range(self._runtime.pace.limit(_READ_SECONDS)))]  # noqa: B905
+        claims = list(islice(alike, self._runtime.pace.limit(_READ_SECONDS)))
         for _ in claims:
             self._waiting.popleft()
         return begin(self._runtime, claims, self._engine)
