@@ -1,9 +1,11 @@
 """Threads for tests, whose errors are the test's."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from unittest import mock
 
-from django.db import connection
+from django.db import OperationalError, connection
 
 
 def in_a_thread(act: Callable[[], None]) -> None:
@@ -23,3 +25,10 @@ def in_a_thread(act: Callable[[], None]) -> None:
     thread.join()
     if raised:
         raise raised[0]
+
+
+@contextmanager
+def no_database() -> Iterator[None]:
+    """This thread can open no connection to the database."""
+    with mock.patch.object(connection, "get_new_connection", side_effect=OperationalError("it is away")):
+        yield

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, NoReturn
+from typing import Any
 
 import psycopg2
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
-from django.db import OperationalError, connection
+from django.db import connection
 from rest_framework.authtoken.models import Token
 
 from diagnoses.management.commands import scheduler
@@ -26,7 +26,7 @@ from diagnoses.states import JobStatus
 from tests.conftest import api_of, make_user
 from tests.diagnoses.claiming import complete_job, fail_job
 from tests.diagnoses.factory import PICTURE, last_event, outcome, stored_files
-from tests.threads import in_a_thread
+from tests.threads import in_a_thread, no_database
 
 
 @pytest.fixture
@@ -285,12 +285,8 @@ def test_the_first_users_are_on_record_without_their_passwords(db: None) -> None
 
 @pytest.mark.django_db
 def test_a_round_of_the_scheduler_survives_a_database_that_is_away(caplog: pytest.LogCaptureFixture) -> None:
-    def away(_: object) -> NoReturn:
-        raise OperationalError("there is no database")
-
     def rounds() -> None:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(connection, "get_new_connection", away)
+        with no_database():
             scheduler._round()
         scheduler._round()
 

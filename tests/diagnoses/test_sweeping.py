@@ -26,7 +26,7 @@ from diagnoses.services import sweeping
 from diagnoses.services.sweeping import sweep_orphans
 from diagnoses.states import JobStatus
 from tests.diagnoses.factory import make_job, make_study, queries_of, stored_files
-from tests.threads import in_a_thread
+from tests.threads import in_a_thread, no_database
 
 DAY = 24 * 60 * 60
 UNFINISHED = "originals/ab/abcdef.0123456789abcdef.part"
@@ -270,8 +270,8 @@ def test_the_scheduler_outlives_a_database_that_is_away(caplog: pytest.LogCaptur
     lost = orphan()
 
     def sweep() -> None:
-        connection.settings_dict = {**connection.settings_dict, "HOST": "/nowhere", "PORT": "1"}
-        scheduler._sweep()
+        with no_database():
+            scheduler._sweep()
 
     with caplog.at_level(logging.WARNING):
         in_a_thread(sweep)
