@@ -67,6 +67,11 @@ def killed_before_its_commit(hands: Hands) -> None:
 def _worker_stopped(hands: Hands) -> Iterator[None]:
     """SIGTERM at the end of the context. What is in hand then, and what is still taken, is finished and read once."""
     site, before, name = hands.site, hands.site.output, hands.site.worker_name(hands.site.worker)
+    # What a database that died made it drop looks for the length of a lease as if it were in hand.
+    earlier = set(site.rows(_IN_HAND))
+    wait_until(
+        lambda: not earlier & set(site.rows(_IN_HAND)), 60, "what was taken before is brought to its end or lost"
+    )
     with hands.worker_held():
         yield
         [(asked_at,)] = site.rows("SELECT now()")
