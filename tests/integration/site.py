@@ -239,6 +239,8 @@ class Site:
             process.terminate()
             try:
                 process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired as error:
+                raise AssertionError(f"the other worker did not end in {STOP_SECONDS} seconds") from error
             finally:
                 if process.poll() is None:
                     os.killpg(process.pid, signal.SIGKILL)
