@@ -67,7 +67,7 @@ def claim_jobs(
     """
     ready = Job.objects.filter(status=JobStatus.QUEUED, ready_at__lte=Now())
     if urgent_only:
-        # Both columns that the queue's index begins with, so that a long queue without an urgent job is not walked.
+        # Nobody waits for a shadow's job, whatever it says.
         ready = ready.filter(urgent=True).exclude(purpose=Purpose.SHADOW)
     readable = ready.filter(model_version__in=model_versions).order_by(*BY_URGENCY)
     with transaction.atomic():

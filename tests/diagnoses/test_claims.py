@@ -199,6 +199,7 @@ def test_only_what_is_urgent_is_claimed_where_only_that_is_asked_for(study: Stud
     plain = make_job(study, model_version)
     assert claim(model_version, urgent_only=True) == []
     urgent = make_job(study, model_version, urgent=True)
+    make_job(study, model_version, urgent=True, purpose=Purpose.SHADOW)
     assert [one.job_id for one in claim(model_version, urgent_only=True)] == [urgent.pk]
     assert Job.objects.get(pk=plain.pk).status == JobStatus.QUEUED
 
@@ -218,4 +219,5 @@ def test_to_find_that_nothing_is_urgent_a_long_queue_is_not_walked(study: Study,
         cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS) {look}")
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert "using job_queue" in plan
+    assert "Index Cond: (urgent = true)" in plan
     assert "Rows Removed by Filter" not in plan
