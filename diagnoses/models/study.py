@@ -41,6 +41,7 @@ class Study(models.Model):
     )
     idempotency_fingerprint = models.CharField(max_length=64, blank=True, db_default="", editable=False)
     urgent = models.BooleanField(default=False, db_default=False, help_text="Its sender wants it read before others.")
+    batch = models.UUIDField(null=True, blank=True, editable=False, help_text="What was sent in one go has the same.")
 
     class Meta:
         verbose_name_plural = "studies"
@@ -48,6 +49,7 @@ class Study(models.Model):
         indexes = [
             models.Index(fields=["submitted_by", "-created_at", "-id"], name="study_history"),
             models.Index(fields=["submitted_by", "patient_id"], name="study_of_patient"),
+            models.Index(fields=["batch"], name="study_of_batch", condition=~models.Q(batch=None)),
             GinIndex(
                 _part_of("patient_id"), _part_of("accession_number"), _part_of("clinical_note"), name="study_words"
             ),
@@ -58,6 +60,10 @@ class Study(models.Model):
                 condition=~models.Q(idempotency_key=""),
                 name="study_idempotency_key_unique",
             )
+        ]
+        permissions = [
+            ("see_every_study", "Can see every study of the site"),
+            ("see_site_figures", "Can see the figures of the whole site"),
         ]
 
     def __str__(self) -> str:
@@ -77,11 +83,18 @@ class Image(models.Model):
     width = models.PositiveIntegerField(help_text="Pixels.")
     height = models.PositiveIntegerField(help_text="Pixels.")
     stored_name = models.CharField(max_length=128, unique=True)
+    upload_key = models.UUIDField(null=True, blank=True, editable=False, help_text="Its sender's own for this file.")
 
     class Meta:
         ordering = ["study", "position"]
-        indexes = [GinIndex(_part_of("filename"), name="image_words")]
-        constraints = [models.UniqueConstraint(fields=["study", "position"], name="image_position_unique")]
+        indexes = [
+            GinIndex(_part_of("filename"), name="image_words"),
+            models.Index(fields=["sha256"], name="image_content"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["study", "position"], name="image_position_unique"),
+            models.UniqueConstraint(fields=["study", "upload_key"], name="image_upload_unique"),
+        ]
 
     def __str__(self) -> str:
         return f"Image {self.pk}"
@@ -95,10 +108,14 @@ class RejectedFile(models.Model):
     filename = models.CharField(max_length=255)
     code = models.CharField(max_length=32)
     message = models.TextField()
+    upload_key = models.UUIDField(null=True, blank=True, editable=False, help_text="Its sender's own for this file.")
 
     class Meta:
         ordering = ["study", "position"]
-        constraints = [models.UniqueConstraint(fields=["study", "position"], name="rejected_position_unique")]
+        constraints = [
+            models.UniqueConstraint(fields=["study", "position"], name="rejected_position_unique"),
+            models.UniqueConstraint(fields=["study", "upload_key"], name="rejected_upload_unique"),
+        ]
 
     def __str__(self) -> str:
         return f"Rejected file {self.pk}"

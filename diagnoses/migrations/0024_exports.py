@@ -1,0 +1,70 @@
+"""Cases packed into one file."""
+
+import uuid
+
+import django.db.models.deletion
+import django.db.models.functions.datetime
+from django.conf import settings
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("diagnoses", "0023_notifications"),
+    ]
+
+    operations = [
+        migrations.CreateModel(
+            name="Export",
+            fields=[
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                (
+                    "query",
+                    models.CharField(
+                        blank=True, help_text="The history's filter, as its address has it.", max_length=1000
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Waiting"),
+                            ("running", "Being packed"),
+                            ("done", "Ready"),
+                            ("failed", "Failed"),
+                        ],
+                        default="queued",
+                        max_length=7,
+                    ),
+                ),
+                ("total", models.PositiveIntegerField(default=0, help_text="Cases to pack.")),
+                ("packed", models.PositiveIntegerField(default=0)),
+                ("stored_name", models.CharField(blank=True, max_length=128)),
+                ("byte_size", models.PositiveBigIntegerField(default=0)),
+                ("error_message", models.TextField(blank=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                ("ended_at", models.DateTimeField(blank=True, null=True)),
+                ("token", models.PositiveIntegerField(default=0)),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+            ],
+            options={
+                "ordering": ["-created_at", "-id"],
+            },
+        ),
+        migrations.AddField(
+            model_name="export",
+            name="user",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="exports", to=settings.AUTH_USER_MODEL
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="export",
+            index=models.Index(
+                condition=models.Q(("status__in", ["queued", "running"])), fields=["created_at"], name="export_queue"
+            ),
+        ),
+    ]
