@@ -3,10 +3,13 @@
 from typing import Any
 
 from django import forms
+from django.contrib.auth.models import User
 from django.core.files.uploadedfile import UploadedFile
+from django.utils.translation import gettext_lazy as _
 
-from diagnoses.models import ModelVersion, Study
+from diagnoses.models import ModelVersion, Profile, Study
 from diagnoses.models.job import Label
+from diagnoses.models.people import Language, Theme
 from diagnoses.selectors.cards import find_model_version
 from diagnoses.selectors.ranges import HistoryFilter
 from diagnoses.selectors.registry import available_model_versions
@@ -139,3 +142,41 @@ class HistoryForm(_Dressed, forms.Form):
     def wanted(self) -> HistoryFilter:
         """The filter that was asked for."""
         return HistoryFilter(**self.cleaned_data | {"indeterminate": bool(self.cleaned_data["indeterminate"])})
+
+
+class LanguageForm(forms.Form):
+    """The language to speak."""
+
+    language = forms.ChoiceField(choices=Language.choices)
+
+
+class ThemeForm(forms.Form):
+    """How bright to be."""
+
+    theme = forms.ChoiceField(choices=Theme.choices)
+
+
+class PreferencesForm(_Dressed, forms.ModelForm):  # type: ignore[type-arg]
+    """All that a user may choose."""
+
+    class Meta:
+        model = Profile
+        fields = ["language", "theme", "reads_first", "wants_mail"]
+        labels = {
+            "language": _("Language"),
+            "theme": _("Brightness"),
+            "reads_first": _("Read first: keep the answer and its heatmap hidden until I have signed my own"),
+            "wants_mail": _("Send me notices by e-mail, too"),
+        }
+        help_texts = {
+            "language": _("Dates and numbers follow it."),
+            "theme": "",
+            "reads_first": _("Seeing an answer first makes readers follow it, also where it is wrong."),
+            "wants_mail": "",
+        }
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not user.email:
+            self.fields["wants_mail"].disabled = True
+            self.fields["wants_mail"].help_text = _("Your account has no e-mail address. Ask your administrator.")

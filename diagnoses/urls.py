@@ -3,11 +3,13 @@
 from django.contrib import admin
 from django.contrib.auth import views as auth_views
 from django.urls import include, path
+from django.views.generic import RedirectView
 
-from diagnoses.views import health, history, models, pictures, readings, studies
+from diagnoses.views import health, history, models, pictures, preferences, readings, studies
 
 urlpatterns = [
-    path("", studies.send, name="send"),
+    path("", RedirectView.as_view(pattern_name="send"), name="worklist"),
+    path("send/", studies.send, name="send"),
     path("studies/<uuid:study_id>/", studies.study, name="study"),
     path("studies/<uuid:study_id>/images/", studies.study_images, name="study_images"),
     path("studies/<uuid:study_id>/events/", studies.study_events, name="study_events"),
@@ -20,6 +22,9 @@ urlpatterns = [
     path("history/export.csv", history.history_csv, name="history_csv"),
     path("models/", models.model_list, name="models"),
     path("models/<str:name>/<str:version>/", models.model_page, name="model"),
+    path("preferences/", preferences.preferences, name="preferences"),
+    path("preferences/language/", preferences.set_language, name="set_language"),
+    path("preferences/theme/", preferences.set_theme, name="set_theme"),
     path("sign-in/", auth_views.LoginView.as_view(template_name="diagnoses/sign_in.html"), name="sign_in"),
     path("sign-out/", auth_views.LogoutView.as_view(), name="sign_out"),
     path("api/v1/", include("diagnoses.api.urls")),

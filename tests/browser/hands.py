@@ -34,7 +34,7 @@ def sign_in(page: Page, account: Account, path: str = "/sign-in/") -> None:
     page.get_by_label("User name").fill(account.name)
     page.get_by_label("Password").fill(account.password)
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("button", name=f"Sign out {account.name}")).to_be_visible()
+    expect(page.get_by_role("button", name=f"Account: {account.name}")).to_be_visible()
 
 
 def choose(page: Page, files: Sequence[tuple[str, bytes]]) -> None:
@@ -45,7 +45,7 @@ def choose(page: Page, files: Sequence[tuple[str, bytes]]) -> None:
 
 def send(page: Page, files: Sequence[tuple[str, bytes]], details: Mapping[str, str] | None = None) -> None:
     """Send files as a study, its details by their labels on the page, and be on the study's page."""
-    page.goto("/")
+    page.goto("/send/")
     choose(page, files)
     for label, value in (details or {}).items():
         page.get_by_label(label).fill(value)

@@ -14,7 +14,7 @@ from tests.integration.site import Site
 def test_a_wrong_password_is_answered_with_words_and_the_right_one_opens_the_send_page(
     page: Page, clinician: Account
 ) -> None:
-    page.goto("/")
+    page.goto("/send/")
     assert urlsplit(page.url).path == "/sign-in/"
     page.get_by_label("User name").fill(clinician.name)
     page.get_by_label("Password").fill("not the password")
@@ -174,7 +174,8 @@ def test_after_signing_out_a_study_is_behind_the_sign_in(
     page = signed_in
     page.goto(read_study.path)
     expect(page.get_by_role("heading", name=f"Patient {read_study.patient}")).to_be_visible()
-    page.get_by_role("button", name=f"Sign out {clinician.name}").click()
+    page.get_by_role("button", name=f"Account: {clinician.name}").click()
+    page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     sign_in(page, clinician, read_study.path)
     expect(page.get_by_role("heading", name=f"Patient {read_study.patient}")).to_be_visible()

@@ -20,7 +20,11 @@ USERS = ("anonymous", "outsider", "auditor", "clinician")
 
 TABLE = {
     #                   anonymous, outsider, auditor, owner
+    "worklist": (302, 302, 302, 302),
     "send": (302, 200, 403, 200),
+    "preferences": (302, 200, 200, 200),
+    "set_language": (405, 405, 405, 405),
+    "set_theme": (302, 405, 405, 405),
     "study": (302, 404, 404, 200),
     "study_images": (302, 404, 404, 200),
     "study_events": (302, 404, 404, 200),
@@ -53,6 +57,9 @@ POST_TABLE = {
     # Nothing is sent along, so 400 says that one may send.
     "send": (302, 400, 403, 400),
     "sign_out": (302, 302, 302, 302),
+    "preferences": (302, 400, 400, 400),
+    "set_language": (302, 302, 302, 302),
+    "set_theme": (302, 302, 302, 302),
     "api_studies": (401, 400, 403, 400),
     "read_again": (302, 404, 403, 400),
     "override": (302, 404, 403, 400),
@@ -87,6 +94,9 @@ ALLOWED = {
     "api_override": {"POST", "OPTIONS"},
     "models": {"GET", "HEAD"},
     "model": {"GET", "HEAD"},
+    "preferences": {"GET", "HEAD", "POST"},
+    "set_language": {"POST"},
+    "set_theme": {"POST"},
     "read_again": {"POST"},
     "override": {"POST"},
 }

@@ -267,7 +267,7 @@ def test_the_sign_in_leads_back_to_where_one_wanted_to_go(clinician: User) -> No
 
 def test_the_sign_in_leads_to_no_other_site(clinician: User) -> None:
     credentials = {"username": "clinician", "password": PASSWORD, "next": "https://evil.example/"}
-    assert Client().post(reverse("sign_in"), credentials)["Location"] == reverse("send")
+    assert Client().post(reverse("sign_in"), credentials)["Location"] == reverse("worklist")
 
 
 def test_a_wrong_password_is_told_without_saying_whether_the_name_exists(clinician: User) -> None:

@@ -1,0 +1,10 @@
+// What every page does: it says when the device is offline, and sends htmx's forms with their token.
+const offline = document.getElementById("offline");
+
+function say() {
+  offline.hidden = navigator.onLine;
+}
+
+window.addEventListener("online", say);
+window.addEventListener("offline", say);
+say();
