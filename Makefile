@@ -7,7 +7,7 @@ COLLECTED := var/static/staticfiles.json
 STATIC := $(shell find diagnoses/static -type f 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench chaos clean python
+.PHONY: help run test lint bench chaos screenshots clean python
 
 help:
 	@echo "make run    start everything on this machine (HOST= and PORT= choose where)"
@@ -16,6 +16,7 @@ help:
 	@echo "make bench  measure the product beside something plain, as ratios (DATA= a folder of radiographs, or phantoms"
 	@echo "            are drawn; ONLY= some measures; LONG=1 many images for memory; JSON= a file for the figures)"
 	@echo "make chaos  break everything on a site of its own, and show that nothing is lost or read twice (SEED=, SECONDS=)"
+	@echo "make screenshots  every page, in both languages, light and dark, on a desk and a telephone (ONLY= some pages)"
 	@echo "make clean  remove what the build made; never var/, where the data is"
 
 run: $(VENV)/.run $(COLLECTED)
@@ -40,6 +41,10 @@ bench: $(VENV)/.dev $(COLLECTED)
 
 chaos: $(VENV)/.dev $(COLLECTED)
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS))
+
+screenshots: $(VENV)/.dev $(COLLECTED)
+	$(BIN)/python -m tests.chromium
+	$(BIN)/python -m tests.stage docs/screenshots $(ONLY)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

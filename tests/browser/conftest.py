@@ -1,6 +1,5 @@
 """A real Chromium, watched: whatever a page logs as an error, or asks of another origin, fails the test."""
 
-import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -13,18 +12,9 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from tests import pictures, site_fixture
+from tests.browser.chromium_options import launch
 from tests.browser.hands import Account, sign_in
-from tests.chromium import find
 from tests.integration.site import Site, ended_study, post_study
-
-_ARGUMENTS = [
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -64,11 +54,8 @@ class Watch:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     # Of the module and no longer: as long as Playwright's loop runs, Django's ORM refuses to work in this thread.
-    path = find()
-    assert path, "there is no Chromium; `python -m tests.chromium` installs one"
-    arguments = [*_ARGUMENTS, "--no-sandbox"] if os.geteuid() == 0 else _ARGUMENTS
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        browser = launch(playwright)
         yield browser
         browser.close()
 
