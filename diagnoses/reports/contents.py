@@ -137,6 +137,7 @@ class Report:
     language: str
     title: str
     notice: str
+    product: str
     site: str
     study_id: uuid.UUID
     patient: Patient

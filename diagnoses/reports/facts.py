@@ -63,17 +63,19 @@ def notes_of(answer: Answer) -> list[Fact]:
 
 def worth_words(answer: Answer) -> list[str]:
     """How much the answer is worth, as far as it was measured, and what the interval is of."""
-    words = [interval_words(answer.certainty), answer.certainty_words] if answer.certainty else [answer.certainty_words]
+    words = [f"{interval_words(answer.certainty)}."] if answer.certainty else []
+    words.append(answer.certainty_words)
     if answer.share_right is not None and answer.prevalence is not None:
         here = {
             "prevalence": percent(answer.prevalence),
             "share": percent(answer.share_right),
             "label": answer.label_words,
         }
-        words.append(
-            _("Where %(prevalence)s of patients have pneumonia, as here, about %(share)s of the answers “%(label)s” are right.")
-            % here
+        known = _(
+            "Where %(prevalence)s of patients have pneumonia, as here, about %(share)s of the answers “%(label)s” are "
+            "right."
         )
+        words.append(known % here)
     return words
 
 
@@ -105,8 +107,8 @@ def reading_facts(reading: SignedReading) -> list[Fact]:
 def signature_words(reading: SignedReading) -> str:
     """Who signed, in which part, and when."""
     signed = {"who": reading.reader, "part": reading.part.words, "when": time_words(reading.signed_at)}
-    words = _("Signed by %(who)s (%(part)s), %(when)s.") % signed
-    return f"{words} {_('In place of an earlier reading.')}" if reading.revised else words
+    words = _("Signed by %(who)s (%(part)s), %(when)s") % signed
+    return f"{words} · {_('in place of an earlier reading')}" if reading.revised else words
 
 
 def interval_words(interval: Interval) -> str:

@@ -30,6 +30,7 @@ def report_of(user: User, study_id: uuid.UUID) -> Report:
         language=translation.get_language() or settings.LANGUAGE_CODE,
         title=_("Chest X-ray report"),
         notice=_("An aid to reading, not a diagnosis. The clinician decides."),
+        product=_("Chest X-ray reader"),
         site=settings.CXR_SITE_NAME,
         study_id=study.pk,
         patient=_patient_of(study),

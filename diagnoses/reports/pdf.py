@@ -18,6 +18,8 @@ from diagnoses.reports.pictures import colour_bar, picture_row
 
 _WIDTH, _HEIGHT = A4
 _MARGIN = 15 * mm
+_PADDING = 6
+"""Points that ReportLab's frames keep free within their margins."""
 _INSIDE = _WIDTH - 2 * _MARGIN
 _COLUMNS = 3
 _PEN_LINE = 70 * mm
@@ -26,25 +28,25 @@ PictureOf = Callable[[ImageReport], Printed | None]
 """Draws the picture of an image; None where it cannot be shown."""
 
 
-def pdf_of(report: Report, product: str, picture_of: PictureOf) -> bytes:
+def pdf_of(report: Report, picture_of: PictureOf) -> bytes:
     """The report as a PDF of A4 pages. Its title names no patient: titles are shown where files are listed."""
     use_fonts()
     buffer = BytesIO()
     document = SimpleDocTemplate(
         buffer,
         pagesize=A4,
-        leftMargin=_MARGIN,
-        rightMargin=_MARGIN,
-        topMargin=22 * mm,
-        bottomMargin=22 * mm,
+        leftMargin=_MARGIN - _PADDING,
+        rightMargin=_MARGIN - _PADDING,
+        topMargin=19 * mm - _PADDING,
+        bottomMargin=22 * mm - _PADDING,
         title=report.title,
-        author=product,
-        creator=product,
+        author=report.product,
+        creator=report.product,
         lang=report.language,
         displayDocTitle=True,
         pageCompression=1,
     )
-    frame = _frame_of(report, product)
+    frame = _frame_of(report)
     document.build(_story(report, picture_of), onFirstPage=frame, onLaterPages=frame, canvasmaker=_CountedCanvas)
     return buffer.getvalue()
 
@@ -72,7 +74,7 @@ class _CountedCanvas(Canvas):  # type: ignore[misc]
         super().save()
 
 
-def _frame_of(report: Report, product: str) -> Callable[[Any, Any], None]:
+def _frame_of(report: Report) -> Callable[[Any, Any], None]:
     """What stands on each page: whose it is, who made it, and that it is no diagnosis."""
     made = {"when": facts.time_words(report.made_at), "who": report.made_by}
     made_words = _("Generated %(when)s by %(who)s") % made
@@ -82,7 +84,7 @@ def _frame_of(report: Report, product: str) -> Callable[[Any, Any], None]:
         top, half = _HEIGHT - 14 * mm, _INSIDE / 2 - 3 * mm
         canvas.setFillColor(INK)
         canvas.setFont(BOLD, 9)
-        canvas.drawString(_MARGIN, top, shortened(report.site or product, BOLD, 9, half))
+        canvas.drawString(_MARGIN, top, shortened(report.site or report.product, BOLD, 9, half))
         canvas.setFont(PLAIN, 9)
         canvas.drawRightString(_WIDTH - _MARGIN, top, shortened(patient, PLAIN, 9, half))
         canvas.setStrokeColor(RULE)
@@ -158,7 +160,7 @@ def _reading(reading: SignedReading) -> list[Any]:
 
 def _model(model: ModelReport) -> list[Any]:
     named = {"name": model.name, "version": model.version}
-    story = [_rule(), text(_("Limits of the model %(name)s, version %(version)s") % named, "heading")]
+    story = [CondPageBreak(25 * mm), _rule(), text(_("Limits of the model %(name)s, version %(version)s") % named, "heading")]
     if model.intended_use:
         story.append(text(model.intended_use, "quiet"))
     story += [text(f"• {limit}", "quiet") for limit in model.limits]

@@ -49,10 +49,11 @@ def picture_row(picture: Printed, width: float) -> Table:
 
 def colour_bar(width: float) -> Table:
     """The heatmap's scale between its words, under the heated picture."""
-    bar = Image(BytesIO(_bar_png()), width / 4, 2.5 * mm)
+    half = (width - _GAP) / 2
+    bar = Image(BytesIO(_bar_png()), half / 2, 2.5 * mm)
     words = [text(_("little"), "label"), bar, text(_("most attention"), "label")]
-    widths = [width / 8, width / 4, width / 8]
-    indent = Table([["", *words]], colWidths=[(width + _GAP) / 2, *widths], style=_NO_PADDING, hAlign="LEFT")
+    widths = [half + _GAP, 14 * mm, half / 2 + 2 * mm, half / 2 - 16 * mm]
+    indent = Table([["", *words]], colWidths=widths, style=_NO_PADDING, hAlign="LEFT")
     indent.setStyle([("VALIGN", (0, 0), (-1, -1), "MIDDLE"), ("TOPPADDING", (0, 0), (-1, -1), 0)])
     return indent
 
