@@ -18,7 +18,8 @@ INK, QUIET, RULE, ACCENT = HexColor(0x16191D), HexColor(0x4A5563), HexColor(0xB8
 
 _FONTS = Path(__file__).parent / "fonts"
 _UNPRINTABLE = "\N{REPLACEMENT CHARACTER}"
-_DIRECTIONS = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_DIRECTIONS = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+_SIXTEEN_BITS = 0xFFFF
 _BLANK_LINES = re.compile(r"\n{3,}")
 
 
@@ -65,12 +66,14 @@ def text(words: str, style: str = "body", lead: str = "") -> Paragraph:
 def printable(words: str) -> str:
     """The text as one can see it.
 
-    Accents are joined to their letters, since nothing shapes them here. Controls, and what turns the direction of
-    text, are shown as a mark instead of being obeyed.
+    Accents are joined to their letters, since nothing shapes them here. Controls, what turns the direction of text, and
+    letters that the fonts lack are shown as a mark.
     """
     joined = unicodedata.normalize("NFC", words.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " "))
-    marked = "".join(_UNPRINTABLE if _is_control(letter) else letter for letter in joined)
-    return _DIRECTIONS.sub(_UNPRINTABLE, _BLANK_LINES.sub("\n\n", marked.strip("\n")))
+    known = _known_letters()
+    return "".join(
+        letter if letter in known else _UNPRINTABLE for letter in _BLANK_LINES.sub("\n\n", joined.strip("\n"))
+    )
 
 
 def shortened(words: str, font: str, size: float, width: float) -> str:
@@ -81,8 +84,17 @@ def shortened(words: str, font: str, size: float, width: float) -> str:
     return line
 
 
-def _is_control(letter: str) -> bool:
-    return letter != "\n" and unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp")
+@cache
+def _known_letters() -> frozenset[str]:
+    """What both fonts can draw. Beyond 16 bits ReportLab writes codes that cannot be copied out again."""
+    use_fonts()
+    plain, bold = (pdfmetrics.getFont(name).face.charToGlyph for name in (PLAIN, BOLD))
+    drawn = {chr(code) for code in plain.keys() & bold.keys() if code <= _SIXTEEN_BITS}
+    return frozenset({"\n"} | {letter for letter in drawn if _is_seen(letter)})
+
+
+def _is_seen(letter: str) -> bool:
+    return unicodedata.category(letter) not in ("Cc", "Cs", "Zl", "Zp") and letter not in _DIRECTIONS
 
 
 def _markup(words: str) -> str:

@@ -160,7 +160,11 @@ def _reading(reading: SignedReading) -> list[Any]:
 
 def _model(model: ModelReport) -> list[Any]:
     named = {"name": model.name, "version": model.version}
-    story = [CondPageBreak(25 * mm), _rule(), text(_("Limits of the model %(name)s, version %(version)s") % named, "heading")]
+    story = [
+        CondPageBreak(25 * mm),
+        _rule(),
+        text(_("Limits of the model %(name)s, version %(version)s") % named, "heading"),
+    ]
     if model.intended_use:
         story.append(text(model.intended_use, "quiet"))
     story += [text(f"• {limit}", "quiet") for limit in model.limits]
