@@ -16,7 +16,7 @@ class Pdf:
     def __init__(self, data: bytes) -> None:
         assert data.startswith(b"%PDF-")
         assert data.rstrip().endswith(b"%%EOF")
-        self.objects = {int(number): body for number, body in _OBJECT.findall(data)}
+        self.objects: dict[int, bytes] = {int(number): body for number, body in _OBJECT.findall(data)}
         self._letters = {name: self._letters_of(number) for name, number in self._fonts()}
 
     @property

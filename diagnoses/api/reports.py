@@ -13,7 +13,6 @@ from rest_framework.response import Response
 
 from diagnoses.api.views import PrivateView
 from diagnoses.models.job import Label
-from diagnoses.models.study import Sex
 from diagnoses.reports.contents import as_data
 from diagnoses.states import JobStatus
 from diagnoses.views.reports import pdf_response, recorded_report
@@ -128,7 +127,7 @@ class ReportPatientSerializer(serializers.Serializer[Any]):
     """Whom the report is about."""
 
     patient_id = serializers.CharField(allow_blank=True)
-    sex = serializers.ChoiceField(choices=Sex.choices, allow_blank=True)
+    sex = serializers.CharField(allow_blank=True, help_text="F, M or O, as in DICOM (0010,0040).")
     sex_words = serializers.CharField(allow_blank=True)
     birth_date = serializers.DateField(allow_null=True)
     age_words = serializers.CharField(allow_blank=True)

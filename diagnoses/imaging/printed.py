@@ -33,7 +33,7 @@ def printed(data: bytes, encoded_heatmap: bytes = b"") -> Printed:
     pixels = decode(data).pixels
     scale = MAX_EDGE / max(pixels.shape)
     if scale < 1:
-        pixels = cv2.resize(pixels, _size_of(pixels, scale), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+        pixels = cv2.resize(pixels, _size_of(pixels, scale), interpolation=cv2.INTER_AREA)
     heated = _jpeg(_with_heat(pixels, encoded_heatmap)) if encoded_heatmap else b""
     return Printed(_jpeg(pixels), heated, width=pixels.shape[1], height=pixels.shape[0])
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from diagnoses.imaging.age import years_between
-from diagnoses.models import Job, ModelVersion, Study
+from diagnoses.models import Study
 from diagnoses.reports.answers import answer_of, coded, label_words, limits_of, other_answer_of
 from diagnoses.reports.contents import ImageReport, ModelReport, Patient, Report, SignedReading
 from diagnoses.reports.signatures import Signed, signed_readings
@@ -25,7 +25,7 @@ _MONTHS_BELOW = 2.0
 def report_of(user: User, study_id: uuid.UUID) -> Report:
     """The report of a study. Raises Study.DoesNotExist for what the user may not see."""
     state = study_state(user, study_id)
-    study = state.study
+    study, images = state.study, _images_of(user, state)
     return Report(
         language=translation.get_language() or settings.LANGUAGE_CODE,
         title=_("Chest X-ray report"),
@@ -39,19 +39,18 @@ def report_of(user: User, study_id: uuid.UUID) -> Report:
         urgent=study.urgent,
         sent_at=study.created_at,
         sent_by=_name_of(study.submitted_by),
-        **_answers_of(user, state),
+        images=images,
+        models=_models_of(state, images),
         made_at=timezone.now(),
         made_by=_name_of(user),
     )
 
 
-def _answers_of(user: User, state: StudyState) -> dict[str, list[ImageReport] | list[ModelReport]]:
+def _images_of(user: User, state: StudyState) -> list[ImageReport]:
     ids = {image.job.image_id for image in state.images if image.job}
     hidden = hidden_images(user, ids)
     signed = signed_readings(ids - hidden)
-    images = [_image_report(image, hidden, signed) for image in state.images]
-    shown = [image.job for image in state.images if image.job and image.result and image.job.image_id not in hidden]
-    return {"images": images, "models": _models_of(shown)}
+    return [_image_report(image, hidden, signed) for image in state.images]
 
 
 def _image_report(image: StudyImage, hidden: set[uuid.UUID], signed: Signed) -> ImageReport:
@@ -92,9 +91,10 @@ def _readings_words(image: StudyImage, is_hidden: bool, readings: Sequence[Signe
     return "" if readings[0].final else _("The readers do not agree, and no arbiter has read it yet.")
 
 
-def _models_of(jobs: Sequence[Job]) -> list[ModelReport]:
-    versions: dict[int, ModelVersion] = {job.model_version_id: job.model_version for job in jobs}
-    return [limits_of(version) for version in versions.values()]
+def _models_of(state: StudyState, images: Sequence[ImageReport]) -> list[ModelReport]:
+    """Those whose answers the report shows, each once."""
+    shown = [image.job for image, report in zip(state.images, images, strict=True) if report.answer and image.job]
+    return [limits_of(version) for version in {job.model_version_id: job.model_version for job in shown}.values()]
 
 
 def _patient_of(study: Study) -> Patient:

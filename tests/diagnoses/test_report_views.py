@@ -1,17 +1,20 @@
 """The report's addresses: page, PDF and JSON say the same, in the language asked for, each time on record."""
 
+from dataclasses import fields, is_dataclass
 from html import unescape
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
+from rest_framework.serializers import Serializer
 from rest_framework.test import APIClient
 
+from diagnoses.api.reports import ReportSerializer
 from diagnoses.models import AuditEvent, Job, ModelVersion, Profile, Study
 from diagnoses.models.audit import AuditAction
-from diagnoses.reports.contents import as_data
+from diagnoses.reports.contents import Report, as_data
 from diagnoses.states import JobStatus
 from tests.diagnoses.factory import broken_audit, last_event, make_study
 from tests.diagnoses.reports import NAME, report_to, sign
@@ -43,6 +46,25 @@ def test_json_of_page_and_api_is_what_the_report_says(
     assert expected["images"][0]["readings"][0]["text"] == "Đông đặc."
     assert without_time(browser.get(url_of("report_json", done_study)).json()) == expected
     assert without_time(api.get(url_of("api_report", done_study)).json()) == expected
+
+
+def test_the_schema_promises_what_the_report_has() -> None:
+    def shape(part: Any) -> Any:
+        """Names of fields, down to those that are no shapes themselves."""
+        if is_dataclass(part):
+            hints = get_type_hints(part)
+            return {each.name: shape(_inner(hints[each.name])) for each in fields(part)}
+        part = getattr(part, "child", part)
+        if isinstance(part, Serializer):
+            return {name: shape(field) for name, field in part.fields.items()}
+        return None
+
+    assert shape(ReportSerializer()) == shape(Report)
+
+
+def _inner(hint: Any) -> Any:
+    """The class within a list, or beside None."""
+    return next((inner for inner in get_args(hint) if is_dataclass(inner)), hint)
 
 
 def test_page_and_paper_say_the_same(browser: Client, clinician: User, done_study: Study, done: Job) -> None:
