@@ -37,6 +37,7 @@ STYLES = {
     "body": _BODY,
     "label": ParagraphStyle("label", _BODY, fontSize=7, leading=9, textColor=QUIET, spaceAfter=0),
     "quiet": ParagraphStyle("quiet", _BODY, fontSize=7.5, leading=10, textColor=QUIET),
+    "small": ParagraphStyle("small", _BODY, fontSize=7, leading=9, textColor=QUIET, spaceAfter=1.5),
     "value": ParagraphStyle("value", _BODY, spaceAfter=0),
     "answer": ParagraphStyle("answer", _BODY, fontName=BOLD, fontSize=11, leading=14, spaceAfter=0),
     "title": ParagraphStyle("title", _BODY, fontName=BOLD, fontSize=15, leading=19, spaceAfter=5),

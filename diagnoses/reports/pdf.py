@@ -131,8 +131,7 @@ def _image(image: ImageReport, count: int, picture: Printed | None) -> list[Any]
 
 
 def _answer(answer: Answer) -> list[Any]:
-    said = facts.answer_facts(answer)
-    story: list[Any] = [_grid(said[:2], "answer", 2), _grid(said[2:], columns=2)]
+    story: list[Any] = [_grid(facts.answer_facts(answer), columns=4, strong=2)]
     story += [text(note.value, "note", note.label) for note in facts.notes_of(answer)]
     story += [text(" ".join(facts.worth_words(answer)), "quiet")]
     origin = " · ".join(f"{fact.label}: {fact.value}" for fact in facts.origin_facts(answer))
@@ -166,16 +165,18 @@ def _model(model: ModelReport) -> list[Any]:
         text(_("Limits of the model %(name)s, version %(version)s") % named, "heading"),
     ]
     if model.intended_use:
-        story.append(text(model.intended_use, "quiet"))
-    story += [text(f"• {limit}", "quiet") for limit in model.limits]
+        story.append(text(model.intended_use, "small"))
+    story += [text(f"• {limit}", "small") for limit in model.limits]
     if model.figures:
-        story.append(text(_("Measured on patients who were new to it:"), "quiet"))
-        story += [text(f"• {facts.interval_words(figure)}", "quiet") for figure in model.figures]
+        story.append(text(_("Measured on patients who were new to it:"), "small"))
+        story += [text(f"• {facts.interval_words(figure)}", "small") for figure in model.figures]
     return story
 
 
-def _grid(items: Sequence[facts.Fact], style: str = "value", columns: int = _COLUMNS) -> Table:
-    cells = [[text(item.label, "label"), text(item.value, style)] for item in items]
+def _grid(items: Sequence[facts.Fact], columns: int = _COLUMNS, strong: int = 0) -> Table:
+    """Facts side by side, the first `strong` of them larger."""
+    styles = ["answer" if place < strong else "value" for place in range(len(items))]
+    cells = [[text(item.label, "label"), text(item.value, style)] for item, style in zip(items, styles, strict=True)]
     cells += [[]] * (-len(cells) % columns)
     rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
     look = [

@@ -18,7 +18,7 @@ from diagnoses.reports.contents import ImageReport
 from diagnoses.reports.lettering import text
 
 _GAP = 4 * mm
-_TALLEST = 88 * mm
+_TALLEST = 80 * mm
 _NO_PADDING = [("LEFTPADDING", (0, 0), (-1, -1), 0), ("VALIGN", (0, 0), (-1, -1), "TOP")]
 
 

@@ -13,7 +13,7 @@ def percent(value: float) -> str:
         return f"< {number_format(0.1)} %"
     if 0.999 < value < 1:
         return f"> {number_format(99.9)} %"
-    return f"{number_format(value * 100, 1)} %"
+    return f"{number_format(f'{value * 100:.1f}')} %"  # rounded here: what number_format cuts off is lost
 
 
 @register.filter

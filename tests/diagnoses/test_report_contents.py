@@ -83,7 +83,7 @@ def test_an_answer_comes_with_its_probability_limits_and_origin(clinician: User,
 
 
 def give_figure(version: ModelVersion, name: str) -> None:
-    version.card["figures"]["holdout"][name] = {"value": 0.99, "low": 0.97, "high": 1.0}
+    version.card["figures"]["holdout"][name] = {"value": 0.9909, "low": 0.9697, "high": 1.0}
     version.save()
 
 
@@ -93,9 +93,9 @@ def test_a_sure_answer_has_the_measured_share_of_right_ones_with_its_interval(
     give_figure(model_version, "accuracy_where_certain")
     answer = answer_to(clinician, done_study)
     title = "Of the answers that it gave without doubt to patients new to it, right"
-    assert answer.certainty == Interval(title, 0.99, 0.97, 1.0)
+    assert answer.certainty == Interval(title, 0.9909, 0.9697, 1.0)
     words = worth_words(answer)
-    assert words[0] == f"{title}: 99.0 % (95 % interval 97.0 % to 100.0 %)."
+    assert words[0] == f"{title}: 99.1 % (95 % interval 97.0 % to 100.0 %)."
     assert "For the probability of a single image no interval was measured." in words[1]
 
 
