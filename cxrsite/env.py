@@ -137,6 +137,7 @@ class Environment(BaseSettings):
     time_zone: Annotated[str, AfterValidator(_check_time_zone)] = Field(
         alias="CXR_TIME_ZONE", default="Asia/Ho_Chi_Minh"
     )
+    site_name: str = Field(alias="CXR_SITE_NAME", default="", max_length=120)
     log_level: str = Field(alias="CXR_LOG_LEVEL", default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
     @field_validator("s3_bucket", "s3_endpoint", "s3_region", "s3_access_key", "s3_secret_key")

@@ -227,3 +227,4 @@ CXR_MAX_FILES = ENV.max_files
 CXR_MAX_QUEUED = ENV.max_queued
 CXR_STORAGE = ENV.storage.value
 CXR_ORPHAN_SECONDS = ENV.orphan_seconds
+CXR_SITE_NAME = ENV.site_name

@@ -5,7 +5,7 @@ from django.contrib.auth import views as auth_views
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from diagnoses.views import health, history, models, pictures, preferences, readings, studies
+from diagnoses.views import health, history, models, pictures, preferences, readings, reports, studies
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="send"), name="worklist"),
@@ -13,6 +13,9 @@ urlpatterns = [
     path("studies/<uuid:study_id>/", studies.study, name="study"),
     path("studies/<uuid:study_id>/images/", studies.study_images, name="study_images"),
     path("studies/<uuid:study_id>/events/", studies.study_events, name="study_events"),
+    path("studies/<uuid:study_id>/report/", reports.report_page, name="report"),
+    path("studies/<uuid:study_id>/report.pdf", reports.report_pdf, name="report_pdf"),
+    path("studies/<uuid:study_id>/report.json", reports.report_json, name="report_json"),
     path("images/<uuid:image_id>/picture/", pictures.picture, name="picture"),
     path("images/<uuid:image_id>/readings/", readings.read_again, name="read_again"),
     path("jobs/<uuid:job_id>/override/", readings.override, name="override"),

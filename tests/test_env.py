@@ -48,6 +48,7 @@ WRONG = [
     ("CXR_PREVALENCE", "0"),
     ("CXR_PREVALENCE", "1"),
     ("CXR_PREVALENCE", "12 %"),
+    ("CXR_SITE_NAME", "x" * 121),
     ("CXR_BATCH_SIZE", "0"),
     ("CXR_BATCH_SIZE", "many"),
     ("CXR_LEASE_SECONDS", "1"),

@@ -3,11 +3,13 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView
 
-from diagnoses.api import readings, views
+from diagnoses.api import readings, reports, views
 
 urlpatterns = [
     path("studies/", views.StudiesView.as_view(), name="api_studies"),
     path("studies/<uuid:study_id>/", views.StudyView.as_view(), name="api_study"),
+    path("studies/<uuid:study_id>/report/", reports.ReportView.as_view(), name="api_report"),
+    path("studies/<uuid:study_id>/report.pdf", reports.ReportPdfView.as_view(), name="api_report_pdf"),
     path("images/<uuid:image_id>/picture/", views.PictureView.as_view(), name="api_picture"),
     path("images/<uuid:image_id>/readings/", readings.ReadingsView.as_view(), name="api_readings"),
     path("jobs/<uuid:job_id>/override/", readings.OverrideView.as_view(), name="api_override"),

@@ -50,6 +50,11 @@ TABLE = {
     "api_readings": (401, 405, 405, 405),
     "api_override": (401, 405, 405, 405),
     "api_schema": (401, 200, 200, 200),
+    "report": (302, 404, 404, 200),
+    "report_pdf": (302, 404, 404, 200),
+    "report_json": (302, 404, 404, 200),
+    "api_report": (401, 404, 404, 200),
+    "api_report_pdf": (401, 404, 404, 200),
 }
 """What a GET is answered with. An address that is missing here fails a test below."""
 
@@ -99,6 +104,11 @@ ALLOWED = {
     "set_theme": {"POST"},
     "read_again": {"POST"},
     "override": {"POST"},
+    "report": {"GET", "HEAD"},
+    "report_pdf": {"GET", "HEAD"},
+    "report_json": {"GET", "HEAD"},
+    "api_report": {"GET", "HEAD", "OPTIONS"},
+    "api_report_pdf": {"GET", "HEAD", "OPTIONS"},
 }
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 FORBIDDEN_METHODS = [(name, method) for name, allowed in ALLOWED.items() for method in METHODS if method not in allowed]

@@ -66,6 +66,8 @@ def test_the_document_names_every_method(schema: dict[str, Any]) -> None:
     assert methods == {
         "/api/v1/studies/": {"get", "post"},
         "/api/v1/studies/{study_id}/": {"get"},
+        "/api/v1/studies/{study_id}/report/": {"get"},
+        "/api/v1/studies/{study_id}/report.pdf": {"get"},
         "/api/v1/images/{image_id}/picture/": {"get"},
         "/api/v1/images/{image_id}/readings/": {"post"},
         "/api/v1/jobs/{job_id}/heatmap/": {"get"},
