@@ -65,7 +65,10 @@ def stability_index(then: Sequence[float], now: Sequence[float]) -> float:
 
 
 def chi_squared_above(chance: float, freedom: int) -> float:
-    """What a chi-squared value exceeds with that chance (Wilson and Hilferty, PNAS 1931;17:684; good to 1 % here)."""
+    """What a chi-squared value exceeds with that chance, to 1 % from six degrees of freedom on.
+
+    Wilson and Hilferty, PNAS 1931;17:684.
+    """
     z, spread = NormalDist().inv_cdf(1 - chance), 2 / (9 * freedom)
     return freedom * (1 - spread + z * sqrt(spread)) ** 3
 
