@@ -11,13 +11,29 @@ from datetime import date, datetime
 
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.db.models import Aggregate, Count, DateField, F, FloatField, Func, Max, Min, Q, QuerySet, TextChoices
+from django.db.models import (
+    Aggregate,
+    BooleanField,
+    Count,
+    DateField,
+    Exists,
+    F,
+    FloatField,
+    Func,
+    Max,
+    Min,
+    OuterRef,
+    Q,
+    QuerySet,
+    TextChoices,
+    Value,
+)
 from django.db.models.functions import Trunc
 from django.utils.translation import gettext_lazy as _
 
 from diagnoses import roles
 from diagnoses.imaging.errors import GATE_FAULTS
-from diagnoses.models import Job, Reading, RejectedFile, Worker
+from diagnoses.models import Job, Profile, Reading, RejectedFile, Worker
 from diagnoses.models.job import Label, Purpose
 from diagnoses.models.reading import Agreement, Part
 from diagnoses.selectors.periods import Period
@@ -38,15 +54,18 @@ class Scope:
     """The user who sent them; None for those of the whole site."""
     may_open: bool
     """Whether the user may look at the cases behind a number."""
+    reads_first: bool = False
+    """Whether answers stay hidden until somebody has signed: a day with one case would give its answer away."""
 
 
 def scope_of(user: Viewer) -> Scope:
     """The whole site for whom its figures are meant, their own cases for others. Raises PermissionDenied for nobody."""
     if not isinstance(user, User) or not user.is_active:
         raise PermissionDenied
+    reads_first = Profile.objects.filter(user=user, reads_first=True).exists()
     if user.has_perm(roles.MAY_SEE_SITE_FIGURES):
-        return Scope(None, user.has_perm(roles.MAY_SEE_EVERY_STUDY))
-    return Scope(user.pk, may_open=True)
+        return Scope(None, user.has_perm(roles.MAY_SEE_EVERY_STUDY), reads_first)
+    return Scope(user.pk, may_open=True, reads_first=reads_first)
 
 
 def cases_of(scope: Scope) -> QuerySet[Job]:
@@ -68,6 +87,7 @@ class Outcome(TextChoices):
     CANNOT_SAY = "cannot_say", _("Cannot say")
     REFUSED = "refused", _("Refused")
     FAILED = "failed", _("Failed")
+    HIDDEN = "hidden", _("Hidden until read")
     WAITING = "waiting", _("Not answered yet")
 
 
@@ -94,15 +114,17 @@ class StepOutcomes:
 
 def outcomes(scope: Scope, period: Period) -> list[StepOutcomes]:
     """For each step of the period, from old to new, also where there was nothing."""
-    rows = (
-        cases_in(scope, period)
-        .annotate(day=_step(period))
-        .values_list("day", "status", "label", "indeterminate")
-        .annotate(count=Count("pk"))
-    )
+    cases = cases_in(scope, period).annotate(day=_step(period))
+    if scope.reads_first:
+        cases = cases.annotate(read=Exists(Reading.objects.filter(image=OuterRef("image"))))
+    else:
+        cases = cases.annotate(read=Value(value=True, output_field=BooleanField()))
+    rows = cases.values_list("day", "status", "label", "indeterminate", "read").annotate(count=Count("pk"))
     found: dict[date, Counter[Outcome]] = {}
-    for day, status, label, indeterminate, count in rows:
-        found.setdefault(period.step_of(day), Counter())[_outcome(status, label, indeterminate)] += count
+    for day, status, label, indeterminate, read, count in rows:
+        hidden = status == JobStatus.DONE and not read
+        outcome = Outcome.HIDDEN if hidden else _outcome(status, label, indeterminate)
+        found.setdefault(period.step_of(day), Counter())[outcome] += count
     return [StepOutcomes(step, found.get(step.since, Counter())) for step in period.steps()]
 
 

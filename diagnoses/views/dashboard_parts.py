@@ -61,7 +61,7 @@ FILTERS: Mapping[Outcome, dict[str, str]] = {
     Outcome.REFUSED: {"status": JobStatus.REFUSED},
     Outcome.FAILED: {"status": JobStatus.FAILED},
 }
-"""How the history is narrowed to what became of a case. It has no one word for all that still waits."""
+"""How the history is narrowed to what became of a case. It has no word for the others."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def _cases(asked: Asked) -> Part:
     steps = caseload.outcomes(asked.scope, asked.period)
     whole = caseload.together(asked.period, steps)
     positive = whole.positive
-    shown = [kind for kind in Outcome if kind is not Outcome.WAITING or whole.counts.get(kind)]
+    shown = [kind for kind in Outcome if kind in FILTERS or whole.counts.get(kind)]
     by_outcome = Chart(
         "cases",
         _("Cases per day") if asked.period.by == "day" else _("Cases per week"),
@@ -156,6 +156,8 @@ def _outcome_table(asked: Asked, whole: StepOutcomes) -> Table:
     rows = []
     for kind in Outcome:
         count = whole.counts.get(kind, 0)
+        if not count and kind not in FILTERS:
+            continue
         url = asked.way(count, **FILTERS[kind]) if kind in FILTERS else ""
         of_all = Share(count, whole.total)
         rows.append(Row(str(kind.label), [Cell(in_words(count), url), Cell(percent(of_all.value))]))

@@ -8,7 +8,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import PermissionDenied
 
 from diagnoses.forms import HistoryForm
-from diagnoses.models import Job, ModelVersion, RejectedFile, Study
+from diagnoses.models import Job, ModelVersion, Profile, RejectedFile, Study
 from diagnoses.models.job import Purpose
 from diagnoses.models.reading import Agreement, Part
 from diagnoses.roles import Role
@@ -157,6 +157,16 @@ def test_nothing_of_an_outsiders_is_in_any_of_a_clinicians_figures(
     assert caseload.agreement(scope, DAY).share.of == 0
     assert caseload.health(scope, DAY).errors == []
     assert caseload.turnaround(scope, DAY)[0].routine.count == 0
+
+
+def test_no_figure_gives_an_answer_away_to_who_reads_first(clinician: User, model_version: ModelVersion) -> None:
+    Profile.objects.create(user=clinician, reads_first=True)
+    unread, read = (make_answer(clinician, model_version, NOON) for _ in range(2))
+    sign(read, clinician, Agreement.AGREE, answer_shown=False)
+    make_case(clinician, model_version, NOON, JobStatus.REFUSED)
+    assert outcomes_of(scope_of(clinician), DAY) == {"hidden": 1, "pneumonia": 1, "refused": 1}
+    sign(unread, clinician, Agreement.DISAGREE, answer_shown=False)
+    assert outcomes_of(scope_of(clinician), DAY) == {"pneumonia": 2, "refused": 1}
 
 
 # Turnaround

@@ -5,6 +5,7 @@
 const DASHES = [[], [8, 4], [2, 3], [10, 3, 2, 3]];
 const POINTS = ["circle", "rect", "triangle", "rectRot", "crossRot", "star"];
 const PATTERNS = ["plain", "up", "down", "dots", "grid", "across"];
+const COLOURS = 7;
 const SIDE = 8;
 const drawn = new Map();
 const numbers = new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: 1 });
@@ -90,7 +91,7 @@ function bar(context, series, place, ink) {
 
 function datasets(context, chart) {
   return chart.series.flatMap((series, place) => {
-    const ink = colour(`--chart-${(place % 6) + 1}`);
+    const ink = colour(`--chart-${(place % COLOURS) + 1}`);
     if (chart.kind === "bar") return [bar(context, series, place, ink)];
     const one = line(series, place, ink);
     return series.low ? [one, limit(series, "low", ink, false), limit(series, "high", ink, "-1")] : [one];
