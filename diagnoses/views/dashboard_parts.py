@@ -86,6 +86,11 @@ class Table:
     nothing: str
     """What is said where it has no rows."""
 
+    @property
+    def lines(self) -> list[tuple[str, list[tuple[str, Cell]]]]:
+        """Each row's label, and its cells with the titles of their columns."""
+        return [(row.label, list(zip(self.columns[1:], row.cells, strict=True))) for row in self.rows]
+
 
 @dataclass(frozen=True)
 class Part:
@@ -241,7 +246,9 @@ def _agreement(asked: Asked) -> Part:
             _("%(shown)s of %(all)s readers had seen the answer before they signed.")
             % {"shown": in_words(found.answer_shown), "all": in_words(found.share.of)}
         )
-    nothing = _("No reading was signed beside an answer. Open a case and sign your own reading; it is compared here.")
+    nothing = _(
+        "No reading was signed beside an answer. Once a clinician signs one, on the page of a study, it counts here."
+    )
     return Part(
         "agreement",
         [_share_key("agreement", found.share, asked.way(found.share.count, reading=Agreement.AGREE.value))],

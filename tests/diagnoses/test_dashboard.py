@@ -146,7 +146,7 @@ def test_a_time_without_cases_says_so_and_what_to_do(browser: Client, name: str)
         "turnaround": "Choose a longer one above",
         "drift": "No model is the default",
         "refusals": "Nothing was refused.",
-        "agreement": "sign your own reading",
+        "agreement": "Once a clinician signs one",
         "health": "nothing is read until one starts",
     }
     assert told[name] in found
