@@ -1,7 +1,7 @@
 """Readings as CSV."""
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import StringIO
 
 from django.utils import timezone
@@ -84,3 +84,13 @@ def _line(cells: Iterable[object]) -> str:
     buffer = StringIO()
     csv.writer(buffer).writerow(cells)
     return buffer.getvalue()
+
+
+def table_csv(rows: Sequence[Mapping[str, object]]) -> str:
+    """Any table whose rows have the same keys, which are its heading."""
+    lines = [_line(rows[0]), *(_line(_plain(cell) for cell in row.values()) for row in rows)] if rows else []
+    return "\ufeff" + "".join(lines)
+
+
+def _plain(cell: object) -> object:
+    return _text(cell) if isinstance(cell, str) else cell

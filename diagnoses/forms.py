@@ -129,7 +129,7 @@ class HistoryForm(_Dressed, forms.Form):
     search = forms.CharField(required=False, max_length=200)
     label = forms.ChoiceField(required=False, choices=[("", "Any answer"), *Label.choices])
     indeterminate = forms.ChoiceField(
-        required=False, choices=[("", "Sure or not"), ("true", "Cannot say")], label="Certainty"
+        required=False, choices=[("", "Sure or not"), ("false", "Sure"), ("true", "Cannot say")], label="Certainty"
     )
     status = forms.ChoiceField(
         required=False, choices=[("", "Any state"), *((s.value, s.value.capitalize()) for s in JobStatus)]
@@ -141,7 +141,8 @@ class HistoryForm(_Dressed, forms.Form):
 
     def wanted(self) -> HistoryFilter:
         """The filter that was asked for."""
-        return HistoryFilter(**self.cleaned_data | {"indeterminate": bool(self.cleaned_data["indeterminate"])})
+        certainty = self.cleaned_data["indeterminate"]
+        return HistoryFilter(**self.cleaned_data | {"indeterminate": certainty == "true", "sure": certainty == "false"})
 
 
 class LanguageForm(forms.Form):

@@ -5,7 +5,17 @@ from django.contrib.auth import views as auth_views
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from diagnoses.views import health, history, models, pictures, preferences, readings, reports, studies
+from diagnoses.views import (
+    dashboard,
+    health,
+    history,
+    models,
+    pictures,
+    preferences,
+    readings,
+    reports,
+    studies,
+)
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="send"), name="worklist"),
@@ -23,6 +33,10 @@ urlpatterns = [
     path("palettes/<str:palette>.png", pictures.colour_bar, name="colour_bar"),
     path("history/", history.history, name="history"),
     path("history/export.csv", history.history_csv, name="history_csv"),
+    path("dashboard/", dashboard.dashboard, name="dashboard"),
+    path("dashboard/parts/<str:name>/", dashboard.dashboard_part, name="dashboard_part"),
+    path("dashboard/<str:name>.csv", dashboard.dashboard_csv, name="dashboard_csv"),
+    path("dashboard/figures.json", dashboard.dashboard_json, name="dashboard_json"),
     path("models/", models.model_list, name="models"),
     path("models/<str:name>/<str:version>/", models.model_page, name="model"),
     path("preferences/", preferences.preferences, name="preferences"),

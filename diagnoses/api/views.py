@@ -65,7 +65,9 @@ class StudyPagination(CursorPagination):
 _FILTERS = [
     OpenApiParameter("search", str, description="In file name, patient id, accession number and clinical note."),
     OpenApiParameter("label", str, enum=Label.values),
-    OpenApiParameter("indeterminate", str, enum=["true"], description="Only where the product cannot tell."),
+    OpenApiParameter(
+        "indeterminate", str, enum=["true", "false"], description="Only where the product cannot tell, or where it can."
+    ),
     OpenApiParameter("status", str, enum=[s.value for s in JobStatus]),
     OpenApiParameter("patient_id", str),
     OpenApiParameter("model", str),

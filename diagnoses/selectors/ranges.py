@@ -32,6 +32,7 @@ class HistoryFilter:
     search: str = ""
     label: str = ""
     indeterminate: bool = False
+    sure: bool = False
     status: str = ""
     patient_id: str = ""
     model: str = ""
@@ -111,13 +112,13 @@ def _versions(wanted: HistoryFilter) -> list[dict[str, Any]]:
 
 def _outcomes(wanted: HistoryFilter) -> list[dict[str, Any]]:
     """Which values of an index's columns match. Only what is done has an answer, and all of that has one."""
-    if not (wanted.status or wanted.label or wanted.indeterminate):
+    if not (wanted.status or wanted.label or wanted.indeterminate or wanted.sure):
         return [{}]
     if wanted.status in ("", JobStatus.DONE):
         labels = [wanted.label] if wanted.label else Label.values
-        doubts = [True] if wanted.indeterminate else [False, True]
+        doubts = [True] if wanted.indeterminate else [False] if wanted.sure else [False, True]
         return [{"status": JobStatus.DONE, "label": label, "indeterminate": d} for label in labels for d in doubts]
-    if wanted.label or wanted.indeterminate:
+    if wanted.label or wanted.indeterminate or wanted.sure:
         return []
     return [{"status": wanted.status, "label": "", "indeterminate": False}]
 

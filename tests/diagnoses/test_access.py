@@ -55,6 +55,10 @@ TABLE = {
     "report_json": (302, 404, 404, 200),
     "api_report": (401, 404, 404, 200),
     "api_report_pdf": (401, 404, 404, 200),
+    "dashboard": (302, 200, 200, 200),
+    "dashboard_part": (302, 200, 200, 200),
+    "dashboard_csv": (302, 200, 200, 200),
+    "dashboard_json": (302, 200, 200, 200),
 }
 """What a GET is answered with. An address that is missing here fails a test below."""
 
@@ -109,6 +113,10 @@ ALLOWED = {
     "report_json": {"GET", "HEAD"},
     "api_report": {"GET", "HEAD", "OPTIONS"},
     "api_report_pdf": {"GET", "HEAD", "OPTIONS"},
+    "dashboard": {"GET", "HEAD"},
+    "dashboard_part": {"GET", "HEAD"},
+    "dashboard_csv": {"GET", "HEAD"},
+    "dashboard_json": {"GET", "HEAD"},
 }
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 FORBIDDEN_METHODS = [(name, method) for name, allowed in ALLOWED.items() for method in METHODS if method not in allowed]
@@ -136,6 +144,8 @@ class House:
         }
         if name == "colour_bar":
             return reverse(name, args=["jet"])
+        if name in ("dashboard_part", "dashboard_csv"):
+            return reverse(name, args=["cases"])
         if name == "model":
             return reverse(name, args=["mobilenet_v2", "1.0.0"])
         if name in [*OF_ONE_STUDY, *ASKED_OF_ONE_STUDY]:

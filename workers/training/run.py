@@ -22,6 +22,7 @@ from workers.training.attention_checks import check_attention, heated, sure_norm
 from workers.training.batches import Teacher, teacher_of
 from workers.training.calibration import Scored, calibrate
 from workers.training.dataset import Case, Part, check_parts, find_cases, load, split
+from workers.training.distribution import distribution
 from workers.training.evaluation import evaluate
 from workers.training.findings import Findings, card_figures
 from workers.training.fit import fit
@@ -202,9 +203,10 @@ def _measure(out: Path, parts: dict[Part, list[Case]], negatives: Path | None) -
             found, attention=check_attention(reader, rows, normals), randomisation=check_randomisation(out, rows)
         )
     sections = {"validation": validation.figures, "holdout": holdout.figures, **card_figures(found)}
-    return {
+    measured = {
         section: {name: asdict(figure) for name, figure in figures.items()} for section, figures in sections.items()
     }
+    return measured | {"distribution": distribution(validation.read)}
 
 
 def _labels(cases: Sequence[Case]) -> NDArray[np.bool_]:

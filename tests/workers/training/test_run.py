@@ -61,6 +61,14 @@ def test_a_run_to_the_end_leaves_a_card_that_speaks_of_its_files(packaged: Path,
         assert all(set(figure) == {"value", "low", "high"} for figure in card.figures[name].values())
 
 
+def test_the_card_says_how_its_answers_are_spread_over_validation_patients(served: Reader, data: Path) -> None:
+    said = served.card.figures["distribution"]
+    counts = served.card.training["split"]["validation"]
+    assert sum(said["pneumonia"]) == counts["pneumonia"]
+    assert sum(said["normal"]) == counts["images"] - counts["pneumonia"]
+    assert len(said["normal"]) == len(said["edges"]) + 1
+
+
 @pytest.fixture(params=["openvino", "tensorflow"])
 def served(request: pytest.FixtureRequest, packaged: Path, _known: None) -> Reader:
     return Reader(packaged, request.param)
