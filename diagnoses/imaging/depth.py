@@ -63,6 +63,8 @@ class Facts:
     scale: float = 1.0
     offset: float = 0.0
     """A value times scale plus offset is the modality's."""
+    width_more: float = 1.0
+    """What the width of a window is more than its brightest value less its darkest: in DICOM's LINEAR it counts both."""
     unit: str = ""
     spacing: Spacing | None = None
     viewers_left: str = ""
@@ -182,6 +184,7 @@ def _apart(low: float, high: float) -> tuple[float, float]:
 def _said(dataset: Dataset) -> dict[str, Any]:
     """What the header says for people."""
     return {
+        "width_more": 1.0 if voi.function_of(dataset) == "LINEAR" else 0.0,
         "unit": _unit(dataset),
         "spacing": _spacing(dataset),
         "viewers_left": _viewers_left(dataset),
