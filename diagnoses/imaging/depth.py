@@ -64,7 +64,7 @@ class Facts:
     offset: float = 0.0
     """A value times scale plus offset is the modality's."""
     width_more: float = 1.0
-    """What the width of a window is more than its brightest value less its darkest: in DICOM's LINEAR it counts both."""
+    """What a window is wider than from its darkest value to its brightest: DICOM's LINEAR counts both."""
     unit: str = ""
     spacing: Spacing | None = None
     viewers_left: str = ""

@@ -45,7 +45,7 @@ export function readControls(viewer) {
   root.addEventListener("click", (event) => {
     const button = event.target.closest("[data-act], [data-tool]");
     if (button?.dataset.act) ACTS[button.dataset.act](viewer);
-    else if (button) viewer.setTool(button.dataset.tool);
+    else if (button) viewer.setTool(button.dataset.tool, event.detail === 0);
   }, { signal });
   on("[data-preset]", "change", ({ value }) => value && viewer.change((subject) => subject.usePreset(value)));
   for (const name of ["level", "width"]) {

@@ -7,7 +7,7 @@ const OPAQUE_FROM = 127.5; // as in diagnoses/imaging/heatmap.py
 const SHARPNESS = -0.75; // of OpenCV's cubic interpolation
 
 export class Heat {
-  opacity = 0.5;
+  opacity = 0.4;
   cutoff = 0;
   canvas = null;
   #levels = null;

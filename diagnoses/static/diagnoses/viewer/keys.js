@@ -42,7 +42,7 @@ function act(viewer, key, isLong) {
   if (Array.isArray(arrow)) viewer.stepRuler(...arrow.map((step) => step * (isLong ? LONG_STEP : 1)));
   else if (arrow) ACTS[arrow](viewer);
   else if (KEYS[key]) ACTS[KEYS[key]](viewer);
-  else if (TOOLS[key]) viewer.setTool(TOOLS[key]);
+  else if (TOOLS[key]) viewer.setTool(TOOLS[key], true);
   else return false;
   return true;
 }

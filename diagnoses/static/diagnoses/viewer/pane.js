@@ -4,14 +4,15 @@ import { levelFor } from "./pyramid.js";
 import { paint } from "./paint.js";
 
 const MOST_DENSE = 2; // canvas pixels for a CSS pixel; a telephone's third costs time and shows nothing
-const RETINA = { alpha: false };
+const OPAQUE = { alpha: false };
+const WORDS_HIGH = 30; // CSS pixels; a side's mark that was burnt into a corner must not be written over
 
 export class Pane {
   /** `heat` is drawn over the picture where there is one. */
   constructor(box, subject, view, heat) {
     Object.assign(this, { box, subject, view, heat });
     this.canvas = box.querySelector("canvas");
-    this.drawing = this.canvas.getContext("2d", RETINA);
+    this.drawing = this.canvas.getContext("2d", OPAQUE);
     this.rough = document.createElement("canvas");
     this.fitToBox();
   }
@@ -22,6 +23,15 @@ export class Pane {
 
   get height() {
     return this.canvas.height;
+  }
+
+  /** What the words above and below leave free. */
+  get clearHeight() {
+    return Math.max(1, this.height - 2 * WORDS_HIGH * this.ratio);
+  }
+
+  get middle() {
+    return [this.width / 2, this.height / 2];
   }
 
   get scale() {
@@ -58,7 +68,7 @@ export class Pane {
       return;
     }
     Object.assign(this.rough, { width: target.width, height: target.height });
-    this.rough.getContext("2d", RETINA).putImageData(target, 0, 0);
+    this.rough.getContext("2d", OPAQUE).putImageData(target, 0, 0);
     this.drawing.drawImage(this.rough, 0, 0, target.width * coarse, target.height * coarse);
   }
 

@@ -1,5 +1,6 @@
-// What part of a picture a pane shows. Linked panes share one view: a zoom of 1 fits the picture into its pane, and
-// the centre is given in shares of the picture's width and height, so that pictures of other sizes follow along.
+// What part of a picture a pane shows. Linked panes share one view: a zoom of 1 fits the picture into its pane, between
+// the words above and below, and the centre is given in shares of the picture's width and height, so that pictures of
+// other sizes follow along.
 
 const LEAST = 0.5;
 const MOST = 60;
@@ -15,15 +16,15 @@ export class View {
 
   /** Pane pixels for each pixel of the picture. */
   scale(pane, picture) {
-    return Math.min(pane.width / picture.columns, pane.height / picture.rows) * this.zoom;
+    return Math.min(pane.width / picture.columns, pane.clearHeight / picture.rows) * this.zoom;
   }
 
   /** The place in the picture, in its pixels, that is at a place of the pane. */
   toPicture(pane, picture, [x, y]) {
     const scale = this.scale(pane, picture);
     return [
-      this.x * picture.columns + (x - pane.width / 2) / scale,
-      this.y * picture.rows + (y - pane.height / 2) / scale,
+      this.x * picture.columns + (x - pane.middle[0]) / scale,
+      this.y * picture.rows + (y - pane.middle[1]) / scale,
     ];
   }
 
@@ -31,8 +32,8 @@ export class View {
   toPane(pane, picture, [x, y]) {
     const scale = this.scale(pane, picture);
     return [
-      (x - this.x * picture.columns) * scale + pane.width / 2,
-      (y - this.y * picture.rows) * scale + pane.height / 2,
+      (x - this.x * picture.columns) * scale + pane.middle[0],
+      (y - this.y * picture.rows) * scale + pane.middle[1],
     ];
   }
 
@@ -48,8 +49,8 @@ export class View {
     const [x, y] = this.toPicture(pane, picture, place);
     this.zoom = Math.min(MOST, Math.max(LEAST, this.zoom * factor));
     const scale = this.scale(pane, picture);
-    this.x = share((x - (place[0] - pane.width / 2) / scale) / picture.columns);
-    this.y = share((y - (place[1] - pane.height / 2) / scale) / picture.rows);
+    this.x = share((x - (place[0] - pane.middle[0]) / scale) / picture.columns);
+    this.y = share((y - (place[1] - pane.middle[1]) / scale) / picture.rows);
   }
 }
 

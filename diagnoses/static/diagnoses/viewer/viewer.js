@@ -135,9 +135,10 @@ export class Viewer {
     this.arrange();
   }
 
-  setTool(tool) {
+  /** Who has no pointer gets a ruler to move; who has one draws it where it is wanted. */
+  setTool(tool, isByKey) {
     this.tool = tool;
-    if (tool === "ruler") this.#placeRuler();
+    if (tool === "ruler" && isByKey) this.#placeRuler();
     this.changed();
   }
 
@@ -154,7 +155,7 @@ export class Viewer {
   /** Zooms at the middle of the pane. */
   zoom(factor) {
     const pane = this.active;
-    this.zoomAt(pane, [pane.width / 2, pane.height / 2], factor);
+    this.zoomAt(pane, pane.middle, factor);
     this.saySoon(() => this.words("zoom", { zoom: percent(pane.scale) }));
   }
 
@@ -314,9 +315,9 @@ export class Viewer {
     const pane = this.active;
     const { ruler } = pane.subject;
     if (ruler.ends) return;
-    const [middle, across] = [pane.height / 2, pane.width / 2];
-    ruler.start(pane.toPicture([across - pane.width / 8, middle]));
-    ruler.moveHeld(pane.toPicture([across + pane.width / 8, middle]));
+    const [x, y] = pane.middle;
+    ruler.start(pane.toPicture([x - pane.width / 8, y]));
+    ruler.moveHeld(pane.toPicture([x + pane.width / 8, y]));
     ruler.open = false;
   }
 
