@@ -103,7 +103,7 @@ def _of_picture(values: NDArray[Any]) -> FullPicture:
     else:
         pixels, low = _from_zero(values.astype(np.int32), turned=False)
         look = Look(*_apart(0, float(pixels.max())))
-    return FullPicture(pixels, _facts(pixels, [look], offset=low))
+    return FullPicture(pixels, _facts(pixels, [look], _apart(*voi.own_range(pixels)), offset=low))
 
 
 def _of_dicom(data: bytes) -> FullPicture:
@@ -115,8 +115,9 @@ def _of_dicom(data: bytes) -> FullPicture:
         pixels, start = _from_zero(values, turned=turned)
         scale = -slope if turned else slope
         offset = start * slope + intercept
-        looks = _looks(dataset, pixels, scale, offset)
-        return FullPicture(pixels, _facts(pixels, looks, scale, offset, **_said(dataset)))
+        own_range = _apart(*voi.own_range(pixels))
+        looks = _looks(dataset, int(pixels.max()), scale, offset) or [Look(*own_range)]
+        return FullPicture(pixels, _facts(pixels, looks, own_range, scale=scale, offset=offset, **_said(dataset)))
     except Exception as error:  # each decoder plugin has errors of its own
         raise dicom.damaged() from error
 
@@ -143,17 +144,17 @@ def _from_zero(values: NDArray[np.int32], *, turned: bool) -> tuple[NDArray[np.u
     return steps.astype(np.uint8 if steps.max() < 256 else np.uint16), start
 
 
-def _looks(dataset: Dataset, pixels: NDArray[Any], scale: float, offset: float) -> list[Look]:
+def _looks(dataset: Dataset, highest: int, scale: float, offset: float) -> list[Look]:
+    """Those that the file names."""
     tables, windows = dataset.get("VOILUTSequence") or [], voi.windows_of(dataset)
     function = voi.function_of(dataset)
     curve = "sigmoid" if function == "SIGMOID" else "linear"
-    highest = int(pixels.max())
     looks = [_table_look(table, scale, offset, highest) for table in tables]
     for window in windows:
         low, high = sorted((bound - offset) / scale for bound in voi.bounds_of(window, function))
         if np.isfinite([low, high]).all():
             looks.append(Look(low, high, window.name, curve))
-    return looks or [Look(*_apart(*voi.own_range(pixels)))]
+    return looks
 
 
 def _table_look(table: Dataset, scale: float, offset: float, highest: int) -> Look:
@@ -170,10 +171,9 @@ def _table_look(table: Dataset, scale: float, offset: float, highest: int) -> Lo
     return Look(low, high, name, "table", b64encode(levels.tobytes()).decode())
 
 
-def _facts(pixels: NDArray[Any], looks: list[Look], scale: float = 1.0, offset: float = 0.0, **said: Any) -> Facts:
+def _facts(pixels: NDArray[Any], looks: list[Look], own_range: tuple[float, float], **said: Any) -> Facts:
     rows, columns = pixels.shape
-    own_range = _apart(*voi.own_range(pixels))
-    return Facts(rows, columns, pixels.dtype.name, int(pixels.max()), looks, own_range, scale, offset, **said)
+    return Facts(rows, columns, pixels.dtype.name, int(pixels.max()), looks, own_range, **said)
 
 
 def _apart(low: float, high: float) -> tuple[float, float]:

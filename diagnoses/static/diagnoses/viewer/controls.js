@@ -38,7 +38,14 @@ export const ACTS = {
 };
 
 export function readControls(viewer) {
-  const { root, signal } = viewer;
+  const { root, signal, heat } = viewer;
+  // What a browser kept in the fields, over a reload or from before a rest, counts from the start.
+  const compare = root.querySelector("[data-compare]");
+  if (compare) compare.value = "";
+  if (heat) {
+    heat.opacity = root.querySelector("[data-opacity]").value / 100;
+    heat.setCutoff(root.querySelector("[data-cutoff]").value / 100);
+  }
   const on = (selector, name, act) => {
     root.querySelector(selector)?.addEventListener(name, (event) => act(event.target), { signal });
   };
@@ -56,11 +63,11 @@ export function readControls(viewer) {
   on("[data-compare]", "change", ({ selectedOptions }) => viewer.compareWith(selectedOptions[0]));
   on("[data-mode]", "change", ({ value }) => viewer.setMode(value));
   on("[data-opacity]", "input", ({ value }) => {
-    viewer.heat.opacity = value / 100;
+    heat.opacity = value / 100;
     viewer.changed();
   });
   on("[data-cutoff]", "input", ({ value }) => {
-    viewer.heat.setCutoff(value / 100);
+    heat.setCutoff(value / 100);
     viewer.changed();
   });
   on("[data-palette]", "change", ({ selectedOptions }) => usePalette(viewer, selectedOptions[0].dataset.bar));
@@ -87,9 +94,9 @@ export function showState(viewer) {
 }
 
 async function usePalette(viewer, bar) {
-  viewer.root.querySelector("[data-scale]").src = bar;
   try {
     await viewer.heat.setPalette(bar, viewer.signal);
+    viewer.root.querySelector("[data-scale]").src = bar;
   } catch {
     if (!viewer.ended) viewer.say(viewer.words("noPalette"));
   }

@@ -138,6 +138,7 @@ export class Viewer {
   /** Who has no pointer gets a ruler to move; who has one draws it where it is wanted. */
   setTool(tool, isByKey) {
     this.tool = tool;
+    for (const { subject } of this.panes) subject.ruler.open = false;
     if (tool === "ruler" && isByKey) this.#placeRuler();
     this.changed();
   }
