@@ -149,7 +149,7 @@ class ResultSerializer(serializers.ModelSerializer[Result]):
 
     @extend_schema_field(serializers.URLField())
     def get_heatmap_url(self, result: Result) -> str:
-        """Where the coloured heatmap is; takes `?palette=jet` or `viridis`."""
+        """Where the coloured heatmap is; takes `?palette=jet`, `viridis` or `inferno`."""
         url = reverse("api_heatmap", args=[result.job_id])
         request = self.context.get("request")
         return request.build_absolute_uri(url) if request else url

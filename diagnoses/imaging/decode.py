@@ -43,22 +43,40 @@ def decode(data: bytes) -> Radiograph:
     return _decode_jpeg(data) if kind is FileKind.JPEG else _decode_png(data)
 
 
+def grey_values(data: bytes, kind: FileKind) -> NDArray[Any]:
+    """The grey values of a PNG or JPEG file with the 8 or 16 bits that they have. Raises ImageError."""
+    return _jpeg_values(data) if kind is FileKind.JPEG else _png_values(data)[0]
+
+
 def _decode_jpeg(data: bytes) -> Radiograph:
-    """Turned as its EXIF says, as every viewer does. Its colours are read at an eighth of its size, at little cost."""
-    pixels = _read(data, cv2.IMREAD_GRAYSCALE)
+    """Its colours are read at an eighth of its size, at little cost."""
+    pixels = _jpeg_values(data)
     if not _jpeg_has_colours(data):
-        return Radiograph(np.asarray(pixels, np.uint8))
-    return Radiograph(np.asarray(pixels, np.uint8), chroma=_coloured_share(_read(data, cv2.IMREAD_REDUCED_COLOR_8)))
+        return Radiograph(pixels)
+    return Radiograph(pixels, chroma=_coloured_share(_read(data, cv2.IMREAD_REDUCED_COLOR_8)))
+
+
+def _jpeg_values(data: bytes) -> NDArray[np.uint8]:
+    """Turned as its EXIF says, as every viewer does."""
+    return np.asarray(_read(data, cv2.IMREAD_GRAYSCALE), np.uint8)
 
 
 def _decode_png(data: bytes) -> Radiograph:
-    """ANYDEPTH keeps the 16 bits of a 16-bit picture. A PNG is never turned, whatever it says of itself."""
+    values, colours = _png_values(data)
+    chroma = 0.0 if colours is None else _coloured_share(colours[::_EACH, ::_EACH])
+    return Radiograph(_eight_bits(values), chroma=chroma)
+
+
+def _png_values(data: bytes) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Its grey values, and its colours where it has any.
+
+    ANYDEPTH keeps the 16 bits of a 16-bit picture. A PNG is never turned, whatever it says of itself.
+    """
     flags = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
     if data[_PNG_COLOUR_TYPE] not in _PNG_COLOUR_TYPES:
-        return Radiograph(_eight_bits(_read(data, flags | cv2.IMREAD_GRAYSCALE)))
+        return _read(data, flags | cv2.IMREAD_GRAYSCALE), None
     colours = _read(data, flags | cv2.IMREAD_COLOR)
-    grey = _eight_bits(cv2.cvtColor(colours, cv2.COLOR_BGR2GRAY))
-    return Radiograph(grey, chroma=_coloured_share(colours[::_EACH, ::_EACH]))
+    return cv2.cvtColor(colours, cv2.COLOR_BGR2GRAY), colours
 
 
 def _read(data: bytes, flags: int) -> NDArray[Any]:

@@ -55,7 +55,7 @@ def read_header(data: bytes) -> Dataset:
     try:
         syntax = _transfer_syntax(data)
     except Exception as error:  # a damaged file breaks pydicom's parser in many ways
-        raise _damaged() from error
+        raise damaged() from error
     if syntax not in _UNCOMPRESSED | _IN_PROCESS.keys() | _ISOLATED.keys():
         raise ImageError(
             ImageFault.UNSUPPORTED_ENCODING,
@@ -69,7 +69,7 @@ def read_header(data: bytes) -> Dataset:
     except ImageError:
         raise
     except Exception as error:  # as above: elements are parsed when they are first touched
-        raise _damaged() from error
+        raise damaged() from error
     return dataset
 
 
@@ -81,10 +81,10 @@ def grey_levels(data: bytes) -> NDArray[np.uint8]:
     """
     dataset = read_header(data)
     try:
-        values = apply_modality_lut(_stored_values(dataset, data), dataset).astype(np.float32)
+        values = apply_modality_lut(stored_values(dataset, data), dataset).astype(np.float32)
         grey = voi.to_grey(values, dataset)
     except Exception as error:  # each decoder plugin has errors of its own
-        raise _damaged() from error
+        raise damaged() from error
     return 255 - grey if dataset.PhotometricInterpretation == "MONOCHROME1" else grey
 
 
@@ -94,7 +94,7 @@ def facts_of(data: bytes) -> DicomFacts:
         dataset = dcmread(BytesIO(data), stop_before_pixels=True)
         return DicomFacts(_view(dataset), _text(dataset, "BodyPartExamined"), _age_years(dataset))
     except Exception as error:  # as above: elements are parsed when they are first touched
-        raise _damaged() from error
+        raise damaged() from error
 
 
 def _view(dataset: Dataset) -> str:
@@ -119,7 +119,8 @@ def _age_years(dataset: Dataset) -> float | None:
     return years_between(born, exposed)
 
 
-def _stored_values(dataset: Dataset, data: bytes) -> NDArray[Any]:
+def stored_values(dataset: Dataset, data: bytes) -> NDArray[Any]:
+    """What the pixels of a data set that `read_header` gave hold, before any table. Raises as each decoder does."""
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax in _ISOLATED:
         return isolated.stored_values(data, _ISOLATED[syntax])
@@ -177,10 +178,11 @@ def _check_pixels_are_there(dataset: Dataset, syntax: uid.UID) -> None:
         )
     expected = dataset.Rows * dataset.Columns * dataset.BitsAllocated // 8
     if not dataset.PixelData or (syntax in _UNCOMPRESSED and len(dataset.PixelData) < expected):
-        raise _damaged()
+        raise damaged()
 
 
-def _damaged() -> ImageError:
+def damaged() -> ImageError:
+    """The error for a file that cannot be decoded."""
     return ImageError(
         ImageFault.DAMAGED, "This DICOM file is damaged or cut short. Export it again from its source and resend it."
     )

@@ -11,13 +11,21 @@ _OPAQUE_FROM = 0.5
 
 
 class Palette(StrEnum):
-    """The colour scales that a reader may choose. Both run from cold to hot."""
+    """The colour scales that a reader may choose, each from cold to hot.
 
+    Equal steps of the first look equal to the eye, so it is what the pages start with.
+    """
+
+    INFERNO = "inferno"
     JET = "jet"
     VIRIDIS = "viridis"
 
 
-_COLORMAPS = {Palette.JET: cv2.COLORMAP_JET, Palette.VIRIDIS: cv2.COLORMAP_VIRIDIS}
+_COLORMAPS = {
+    Palette.INFERNO: cv2.COLORMAP_INFERNO,
+    Palette.JET: cv2.COLORMAP_JET,
+    Palette.VIRIDIS: cv2.COLORMAP_VIRIDIS,
+}
 
 
 def encode(attention: NDArray[np.float32], floor: float) -> bytes:
@@ -33,19 +41,29 @@ def encode(attention: NDArray[np.float32], floor: float) -> bytes:
 
 def colour(encoded: bytes, palette: Palette, width: int, height: int) -> bytes:
     """An encoded map as an RGBA PNG of width x height pixels, to lay over the picture."""
-    grey = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_GRAYSCALE) if encoded else None
-    if grey is None:
-        raise ValueError("the stored heatmap is no picture")
-    heat = np.clip(cv2.resize(grey.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC), 0, 255)
+    cells = _cells(encoded)
+    heat = np.clip(cv2.resize(cells.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC), 0, 255)
     # OpenCV's colours are in the order blue, green, red, and so is what its PNG writer takes.
     coloured = cv2.applyColorMap(heat.astype(np.uint8), _COLORMAPS[palette])
     alpha = np.clip(heat / (255 * _OPAQUE_FROM), 0, 1) * 255
     return _png(np.dstack([coloured, alpha.astype(np.uint8)]))
 
 
+def grey(encoded: bytes) -> bytes:
+    """An encoded map as it is, a grey PNG of few cells, drawn anew. Raises ValueError where it is no picture."""
+    return _png(_cells(encoded))
+
+
 def colour_bar(palette: Palette) -> bytes:
     """The scale as a PNG, 256 x 1 pixels, cold on the left."""
     return _png(cv2.applyColorMap(np.arange(256, dtype=np.uint8)[None, :], _COLORMAPS[palette]))
+
+
+def _cells(encoded: bytes) -> NDArray[np.uint8]:
+    cells = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_GRAYSCALE) if encoded else None
+    if cells is None:
+        raise ValueError("the stored heatmap is no picture")
+    return np.asarray(cells, np.uint8)
 
 
 def _png(pixels: NDArray[np.uint8]) -> bytes:

@@ -4,7 +4,7 @@ Written out here since pydicom's own `apply_voi_lut` does not say how far its ou
 a negative rescale slope twice, and misreads tables of eight-bit entries.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,18 @@ from pydicom import Dataset
 
 _TAIL_PERCENT = 0.1
 """Share of the darkest and of the brightest pixels that may clip where the file names no window."""
+_NARROWEST = 1e-3
+"""Width below which a window is as good as a step."""
 
 Values = NDArray[np.float32]
+
+
+class Window(NamedTuple):
+    """A window as a file names it: in modality values, with the words that go with it."""
+
+    centre: float
+    width: float
+    name: str = ""
 
 
 def to_grey(values: Values, dataset: Dataset) -> NDArray[np.uint8]:
@@ -23,46 +33,75 @@ def to_grey(values: Values, dataset: Dataset) -> NDArray[np.uint8]:
     """
     if dataset.get("VOILUTSequence"):
         shares = _through_table(values, dataset.VOILUTSequence[0])
-    elif (window := _window(dataset)) is not None:
-        shares = _through_window(values, *window, str(dataset.get("VOILUTFunction") or "LINEAR"))
+    elif windows := windows_of(dataset):
+        shares = _through_window(values, windows[0], function_of(dataset))
     else:
         shares = _over_own_range(values)
     return np.asarray(np.clip(shares, 0, 1) * 255 + 0.5, np.uint8)
 
 
-def _through_table(values: Values, table: Dataset) -> Values:
+def windows_of(dataset: Dataset) -> list[Window]:
+    """The windows that a file names, the one that counts first."""
+    centres, widths = _all(dataset.get("WindowCenter")), _all(dataset.get("WindowWidth"))
+    names = [str(name).strip() for name in _all(dataset.get("WindowCenterWidthExplanation"))]
+    names += [""] * len(centres)
+    return [
+        Window(float(centre), float(width), name) for centre, width, name in zip(centres, widths, names, strict=False)
+    ]
+
+
+def function_of(dataset: Dataset) -> str:
+    """How a window's values go from black to white: LINEAR, LINEAR_EXACT or SIGMOID."""
+    return str(dataset.get("VOILUTFunction") or "LINEAR")
+
+
+def bounds_of(window: Window, function: str) -> tuple[float, float]:
+    """The values that a window makes black and white; of a sigmoid, those between which it is steep."""
+    if function in {"LINEAR_EXACT", "SIGMOID"}:
+        middle, width = window.centre, max(window.width, _NARROWEST)
+    else:
+        middle, width = window.centre - 0.5, max(window.width - 1, _NARROWEST)
+    return middle - width / 2, middle + width / 2
+
+
+def own_range(values: NDArray[Any]) -> tuple[float, float]:
+    """The range of a picture's own values without its odd pixels."""
+    low, high = np.percentile(values, (_TAIL_PERCENT, 100 - _TAIL_PERCENT))
+    return float(low), float(high)
+
+
+def table_of(table: Dataset) -> tuple[Values, int]:
+    """The shares of white (0 to 1) that a table holds, and the value that its first entry is for."""
     entries, first, bits = (int(number) for number in table.LUTDescriptor)
     data = table.LUTData
     if isinstance(data, bytes):
         data = np.frombuffer(data, np.uint8 if len(data) < 2 * (entries or 65536) else np.dtype("<u2"))
-    levels = np.asarray(data, np.float32) / (2**bits - 1)
+    return np.asarray(data, np.float32) / (2**bits - 1), first
+
+
+def _through_table(values: Values, table: Dataset) -> Values:
+    levels, first = table_of(table)
     places = np.clip(np.rint(values) - first, 0, len(levels) - 1)
     return np.asarray(levels[places.astype(np.intp)], np.float32)
 
 
-def _window(dataset: Dataset) -> tuple[float, float] | None:
-    centre, width = _first(dataset.get("WindowCenter")), _first(dataset.get("WindowWidth"))
-    return None if centre is None or width is None else (centre, width)
-
-
-def _first(value: Any) -> float | None:
-    """The first of a DICOM element's values, which may be one, several, or none."""
+def _all(value: Any) -> list[Any]:
+    """A DICOM element's values, which may be one, several, or none."""
     if value is None or value == "":
-        return None
-    values = list(value) if hasattr(value, "__iter__") else [value]
-    return float(values[0]) if values else None
+        return []
+    return [value] if isinstance(value, str) or not hasattr(value, "__iter__") else list(value)
 
 
-def _through_window(values: Values, centre: float, width: float, function: str) -> Values:
+def _through_window(values: Values, window: Window, function: str) -> Values:
+    low, high = bounds_of(window, function)
+    middle, width = np.float32((low + high) / 2), np.float32(high - low)
     if function == "SIGMOID":
-        return np.asarray(1 / (1 + np.exp(np.clip(-4 * (values - centre) / max(width, 1e-3), -80, 80))), np.float32)
-    if function == "LINEAR_EXACT":
-        return (values - np.float32(centre)) / np.float32(max(width, 1e-3)) + np.float32(0.5)
-    return (values - np.float32(centre - 0.5)) / np.float32(max(width - 1, 1e-3)) + np.float32(0.5)
+        return np.asarray(1 / (1 + np.exp(np.clip(-4 * (values - middle) / width, -80, 80))), np.float32)
+    return (values - middle) / width + np.float32(0.5)
 
 
 def _over_own_range(values: Values) -> Values:
-    low, high = np.percentile(values, (_TAIL_PERCENT, 100 - _TAIL_PERCENT))
+    low, high = own_range(values)
     if high <= low:
         return np.zeros_like(values)
     return (values - np.float32(low)) / np.float32(high - low)

@@ -22,6 +22,7 @@ from diagnoses.models import Image, Study
 from diagnoses.models.audit import AuditAction
 from diagnoses.notices import following_async
 from diagnoses.roles import MAY_SUBMIT
+from diagnoses.selectors.earlier import earlier_images
 from diagnoses.selectors.following import LOOK_ANYWAY_SECONDS, LOOKING, Pace
 from diagnoses.selectors.registry import a_worker_is_alive, available_model_versions
 from diagnoses.selectors.studies import StudyState, Viewer, study_state
@@ -117,6 +118,7 @@ def _show(
         "images": images,
         "glance": at_a_glance(images),
         "palettes": list(Palette),
+        "earlier": earlier_images(request.user, state.study),
         "prevalence": settings.CXR_PREVALENCE,
         "worker_is_alive": state.ended or a_worker_is_alive(),
         "waiting": waiting_of(state),

@@ -50,7 +50,8 @@ def test_files_are_sent_and_their_answers_appear_without_a_reload(site: Site, si
     expect(page.locator("#progress")).to_have_text(ALL_ANSWERED)
     for section in (sections.nth(0), sections.nth(2)):
         expect(section.locator(".verdict").first).to_have_text(ANSWERS)
-        expect(section.locator(".heat")).to_be_visible()
+        section.scroll_into_view_if_needed()
+        expect(section.get_by_role("combobox", name="Heatmap")).to_have_value("over")
         expect(section).to_contain_text("Probability of pneumonia")
     expect(sections.nth(1)).to_contain_text("This is no PNG, JPEG or DICOM file")
     assert page.evaluate("window.isTheSamePage") is True

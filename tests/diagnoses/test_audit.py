@@ -119,7 +119,9 @@ def test_a_refused_upload_is_on_record(browser: Client, model_version: None) -> 
     [
         ("study", AuditAction.STUDY_VIEWED, Study),
         ("picture", AuditAction.PICTURE_VIEWED, Image),
+        ("pixels", AuditAction.PICTURE_VIEWED, Image),
         ("heatmap", AuditAction.HEATMAP_VIEWED, Job),
+        ("heatmap_cells", AuditAction.HEATMAP_VIEWED, Job),
         ("history", AuditAction.HISTORY_VIEWED, None),
         ("history_csv", AuditAction.HISTORY_EXPORTED, None),
     ],

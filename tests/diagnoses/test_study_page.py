@@ -85,19 +85,30 @@ def test_the_heatmap_is_called_attention_and_never_a_lesion(browser: Client, don
     assert page.lower().count("lesion") == 1
 
 
-def test_both_palettes_are_offered_each_with_its_scale(browser: Client, done_study: Study) -> None:
+def test_all_palettes_are_offered_each_with_its_scale_the_even_one_first(browser: Client, done_study: Study) -> None:
     page = page_of(browser, done_study)
-    for palette in ("jet", "viridis"):
-        bar = reverse("colour_bar", args=[palette])
-        assert f'<option value="{palette}" data-bar="{bar}">' in page
+    bars = {palette: reverse("colour_bar", args=[palette]) for palette in ("inferno", "jet", "viridis")}
+    assert re.findall(r'<option value="(\w+)" data-bar="([^"]+)">', page) == list(bars.items())
+    assert f'<img src="{bars["inferno"]}" alt="" data-scale>' in page
 
 
-def test_a_done_image_shows_the_radiograph_with_and_without_the_heatmap(browser: Client, done_study: Study) -> None:
+def test_a_done_image_has_a_viewer_with_its_values_and_its_heatmap(browser: Client, done_study: Study) -> None:
     page = page_of(browser, done_study)
     job = Job.objects.get()
-    assert page.count(f'src="{reverse("picture", args=[job.image_id])}"') == 2
-    assert f'src="{reverse("heatmap", args=[job.pk])}?palette=jet"' in page
-    assert 'alt="Radiograph chest-0.png"' in page
+    assert f'data-pixels="{reverse("pixels", args=[job.image_id])}" data-columns="160" data-rows="120"' in page
+    assert f'data-heatmap="{reverse("heatmap_cells", args=[job.pk])}"' in page
+    assert re.search(r'data-line="[^"]*P-0001[^"]* · sent ', page)
+
+
+def test_without_javascript_the_radiograph_is_there_with_and_without_the_heatmap(
+    browser: Client, done_study: Study
+) -> None:
+    page = page_of(browser, done_study)
+    job = Job.objects.get()
+    [scripted, unscripted] = page.split("<noscript>")
+    assert f'src="{reverse("picture", args=[job.image_id])}"' in scripted
+    assert 'alt="Radiograph chest-0.png"' in scripted
+    assert f'src="{reverse("heatmap", args=[job.pk])}?palette=inferno"' in unscripted
 
 
 @pytest.mark.parametrize("status", JobStatus)

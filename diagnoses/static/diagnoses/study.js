@@ -1,4 +1,4 @@
-// Follows a study until all of its images have an answer, and drives the heatmap's controls.
+// Follows a study until all of its images have an answer.
 // The server's rows are the truth: an event is only a hint to fetch the changing part again, and where events fail
 // the page asks by itself.
 
@@ -66,17 +66,5 @@ function follow() {
   events.addEventListener("error", () => ask(POLL_MS));
   ask(POLL_MS);
 }
-
-images.addEventListener("input", (event) => {
-  const viewer = event.target.closest("[data-viewer]");
-  if (!viewer) return;
-  const heat = viewer.querySelector(".heat");
-  if (event.target.matches("[data-opacity]")) {
-    heat.style.opacity = event.target.value / 100;
-  } else if (event.target.matches("[data-palette]")) {
-    heat.src = `${viewer.dataset.heatmap}?palette=${event.target.value}`;
-    viewer.querySelector("[data-scale]").src = event.target.selectedOptions[0].dataset.bar;
-  }
-});
 
 if (!ended()) follow();

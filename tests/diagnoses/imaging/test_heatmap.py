@@ -126,7 +126,7 @@ def test_the_colour_bar_runs_from_cold_to_hot_in_the_colours_of_the_map(palette:
     cold, hot = bar[0, 0], bar[0, 255]
     np.testing.assert_array_equal(cold, _overlay(np.zeros((7, 7), np.float32), palette)[0, 0, :3])
     np.testing.assert_array_equal(hot, _overlay(np.ones((7, 7), np.float32), palette)[0, 0, :3])
-    assert cold[2] > hot[2]  # blue fades
+    assert int(hot[0]) - hot[2] > int(cold[0]) - cold[2]  # from blue or black to red or yellow
     assert hot[0] > cold[0]  # red comes
 
 
