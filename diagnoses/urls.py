@@ -5,7 +5,18 @@ from django.contrib.auth import views as auth_views
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from diagnoses.views import health, history, models, pictures, preferences, readings, studies
+from diagnoses.views import (
+    agreement,
+    health,
+    history,
+    models,
+    pausing,
+    pictures,
+    preferences,
+    readings,
+    signing,
+    studies,
+)
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="send"), name="worklist"),
@@ -22,6 +33,9 @@ urlpatterns = [
     path("history/export.csv", history.history_csv, name="history_csv"),
     path("models/", models.model_list, name="models"),
     path("models/<str:name>/<str:version>/", models.model_page, name="model"),
+    path("images/<uuid:image_id>/sign/", signing.sign, name="sign"),
+    path("agreement/", agreement.agreement, name="agreement"),
+    path("pause/", pausing.pause, name="pause"),
     path("preferences/", preferences.preferences, name="preferences"),
     path("preferences/language/", preferences.set_language, name="set_language"),
     path("preferences/theme/", preferences.set_theme, name="set_theme"),

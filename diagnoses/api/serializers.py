@@ -155,6 +155,12 @@ class ResultSerializer(serializers.ModelSerializer[Result]):
         return request.build_absolute_uri(url) if request else url
 
 
+_HIDDEN = (
+    "There is an answer, and it is left out: this user reads first, and gets it once they have signed their own "
+    "reading of the image."
+)
+
+
 class ReadingSerializer(serializers.Serializer[Any]):
     """The reading of an image with one model."""
 
@@ -165,6 +171,7 @@ class ReadingSerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=[status.value for status in JobStatus])
     error = ErrorSerializer(allow_null=True)
     result = ResultSerializer(required=False)
+    hidden = serializers.BooleanField(required=False, help_text=_HIDDEN)
 
 
 class StudyImageSerializer(serializers.Serializer[Any]):
@@ -178,6 +185,7 @@ class StudyImageSerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=[status.value for status in JobStatus])
     error = ErrorSerializer(allow_null=True)
     result = ResultSerializer(required=False)
+    hidden = serializers.BooleanField(required=False, help_text=_HIDDEN)
     readings = ReadingSerializer(many=True, required=False)
 
 
@@ -316,6 +324,7 @@ def image_data(image: StudyImage, results: ResultSerializer) -> dict[str, Any]:
         "filename": image.filename,
         "status": image.status,
         "error": _error_data(image.error_code, image.error_message),
+        "hidden": image.is_hidden,
         "readings": [reading_data(job, results) for job in image.jobs],
     }
     if image.result:
@@ -332,8 +341,9 @@ def reading_data(job: Job, results: ResultSerializer) -> dict[str, Any]:
         "model_version": job.model_version.version,
         "status": job.status,
         "error": _error_data(job.error_code, job.error_message),
+        "hidden": job.is_hidden,
     }
-    if job.status == JobStatus.DONE:
+    if job.status == JobStatus.DONE and not job.is_hidden:
         data["result"] = results.to_representation(job.result)
     return data
 

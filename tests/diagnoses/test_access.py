@@ -50,6 +50,9 @@ TABLE = {
     "api_readings": (401, 405, 405, 405),
     "api_override": (401, 405, 405, 405),
     "api_schema": (401, 200, 200, 200),
+    "sign": (302, 405, 405, 405),
+    "agreement": (302, 200, 200, 200),
+    "pause": (302, 403, 403, 403),
 }
 """What a GET is answered with. An address that is missing here fails a test below."""
 
@@ -65,6 +68,8 @@ POST_TABLE = {
     "override": (302, 404, 403, 400),
     "api_readings": (401, 404, 403, 400),
     "api_override": (401, 404, 403, 400),
+    "sign": (302, 404, 403, 400),
+    "pause": (302, 403, 403, 403),
 }
 
 CASES = [(name, user) for name in TABLE for user in USERS]
@@ -99,6 +104,8 @@ ALLOWED = {
     "set_theme": {"POST"},
     "read_again": {"POST"},
     "override": {"POST"},
+    "sign": {"POST"},
+    "agreement": {"GET", "HEAD"},
 }
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 FORBIDDEN_METHODS = [(name, method) for name, allowed in ALLOWED.items() for method in METHODS if method not in allowed]
@@ -118,6 +125,7 @@ class House:
             "picture": "image",
             "api_picture": "image",
             "read_again": "image",
+            "sign": "image",
             "api_readings": "image",
             "heatmap": "job",
             "api_heatmap": "job",
