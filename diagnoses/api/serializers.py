@@ -156,8 +156,8 @@ class ResultSerializer(serializers.ModelSerializer[Result]):
 
 
 _HIDDEN = (
-    "There is an answer, and it is left out: this user reads first, and gets it once they have signed their own "
-    "reading of the image."
+    "Only where it is true: there is an answer, and it is left out. This user reads first, and gets it once they have "
+    "signed their own reading of the image."
 )
 
 
@@ -324,9 +324,10 @@ def image_data(image: StudyImage, results: ResultSerializer) -> dict[str, Any]:
         "filename": image.filename,
         "status": image.status,
         "error": _error_data(image.error_code, image.error_message),
-        "hidden": image.is_hidden,
         "readings": [reading_data(job, results) for job in image.jobs],
     }
+    if image.is_hidden:
+        data["hidden"] = True
     if image.result:
         data["result"] = data["readings"][0]["result"]
     return data
@@ -341,9 +342,10 @@ def reading_data(job: Job, results: ResultSerializer) -> dict[str, Any]:
         "model_version": job.model_version.version,
         "status": job.status,
         "error": _error_data(job.error_code, job.error_message),
-        "hidden": job.is_hidden,
     }
-    if job.status == JobStatus.DONE and not job.is_hidden:
+    if job.is_hidden:
+        data["hidden"] = True
+    elif job.status == JobStatus.DONE:
         data["result"] = results.to_representation(job.result)
     return data
 

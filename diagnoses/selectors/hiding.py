@@ -33,7 +33,7 @@ def reads_first(user: Viewer) -> bool:
 
 
 def hidden_images(user: Viewer, image_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
-    """Those of the images whose answers are hidden from the user. Whose turn it is not to read one may see its answer."""
+    """Those of the images whose answers are hidden from the user. Whose turn it is not sees all."""
     if not image_ids or not reads_first(user):
         return set()
     taken: dict[uuid.UUID, dict[Part, int]] = defaultdict(dict)

@@ -56,23 +56,24 @@ def sign_reading(*, actor: Actor, image: Image, statement: Statement) -> Reading
         statement = replace(statement, agreement="")  # with what they may not know, and must not learn by trying
     _check_answer(statement, job)
     finding = _finding_of(statement, result)
-    try:
-        with transaction.atomic():
-            reading = _insert(user, image, job, statement, finding)
-            audit.record(
-                AuditAction.READING_SIGNED,
-                actor,
-                reading,
-                image=str(image.pk),
-                part=reading.part,
-                finding=reading.finding,
-                agreement=reading.agreement,
-                answer_shown=reading.answer_shown,
-                replaces=str(reading.replaces_id or ""),
-            )
-            notices.tell([image.study_id])
-    except IntegrityError as error:
-        raise _was_faster() from error
+    with transaction.atomic():
+        try:
+            with transaction.atomic():
+                reading = _insert(user, image, job, statement, finding)
+        except IntegrityError as error:
+            raise _was_faster() from error
+        audit.record(
+            AuditAction.READING_SIGNED,
+            actor,
+            reading,
+            image=str(image.pk),
+            part=reading.part,
+            finding=reading.finding,
+            agreement=reading.agreement,
+            answer_shown=reading.answer_shown,
+            replaces=str(reading.replaces_id or ""),
+        )
+        notices.tell([image.study_id])
     return reading
 
 
