@@ -39,6 +39,13 @@ class OutsideAge(StrEnum):
     REFUSE = "refuse"
 
 
+class FirstRead(StrEnum):
+    """Whether answers stay hidden from those who sign readings until they have signed their own."""
+
+    CHOICE = "choice"
+    ALWAYS = "always"
+
+
 class StorageKind(StrEnum):
     """Where sent files are kept."""
 
@@ -117,6 +124,8 @@ class Environment(BaseSettings):
     model: str = Field(alias="CXR_MODEL", default="mobilenet_v2", pattern=r"^[a-z0-9_]+$")
     engine: Engine = Field(alias="CXR_ENGINE", default=Engine.AUTO)
     outside_age: OutsideAge = Field(alias="CXR_OUTSIDE_AGE", default=OutsideAge.WARN)
+    first_read: FirstRead = Field(alias="CXR_FIRST_READ", default=FirstRead.CHOICE)
+    second_reader: bool = Field(alias="CXR_SECOND_READER", default=False)
     prevalence: float | None = Field(alias="CXR_PREVALENCE", default=None, gt=0, lt=1)
     batch_size: int = Field(alias="CXR_BATCH_SIZE", default=16, ge=1, le=256)
     lease_seconds: int = Field(alias="CXR_LEASE_SECONDS", default=30, ge=2, le=3600)

@@ -62,6 +62,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "diagnoses.preferences.preferences",
+                "diagnoses.selectors.pausing.pause",
             ],
         },
     },
@@ -217,6 +218,8 @@ CXR_LOG_LEVEL = ENV.log_level
 CXR_MODEL = ENV.model
 CXR_ENGINE = ENV.engine.value
 CXR_OUTSIDE_AGE = ENV.outside_age.value
+CXR_FIRST_READ = ENV.first_read.value
+CXR_SECOND_READER = ENV.second_reader
 CXR_PREVALENCE = ENV.prevalence
 CXR_BATCH_SIZE = ENV.batch_size
 CXR_LEASE_SECONDS = ENV.lease_seconds

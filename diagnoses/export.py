@@ -31,6 +31,8 @@ COLUMNS = (
     "model_version",
     "error",
 )
+HIDDEN = "hidden"
+"""Stands for the label of an answer that is hidden from who asks."""
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -43,7 +45,7 @@ def csv_lines(jobs: Iterable[Job]) -> Iterator[str]:
 
 def _cells(job: Job) -> list[object]:
     study = job.image.study
-    result: Result | None = getattr(job, "result", None)
+    result: Result | None = None if job.is_hidden else getattr(job, "result", None)
     return [
         timezone.localtime(job.created_at).isoformat(timespec="seconds"),
         study.pk,
@@ -54,7 +56,7 @@ def _cells(job: Job) -> list[object]:
         study.patient_birth_date or "",
         _text(study.accession_number),
         job.status,
-        *(_answer(result) if result else [""] * 6),
+        *(_answer(result) if result else [HIDDEN if job.is_hidden else "", *[""] * 5]),
         job.override_code,
         _text(job.override_by),
         _text(job.override_reason),

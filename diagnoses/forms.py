@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy as _
@@ -10,7 +11,9 @@ from django.utils.translation import gettext_lazy as _
 from diagnoses.models import ModelVersion, Profile, Study
 from diagnoses.models.job import Label
 from diagnoses.models.people import Language, Theme
+from diagnoses.models.reading import Agreement, Finding
 from diagnoses.selectors.cards import find_model_version
+from diagnoses.selectors.hiding import ALWAYS
 from diagnoses.selectors.ranges import HistoryFilter
 from diagnoses.selectors.registry import available_model_versions
 from diagnoses.services.submission import StudyDetails
@@ -178,6 +181,32 @@ class PreferencesForm(_Dressed, forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if settings.CXR_FIRST_READ == ALWAYS:
+            del self.fields["reads_first"]
         if not user.email:
             self.fields["wants_mail"].disabled = True
             self.fields["wants_mail"].help_text = _("Your account has no e-mail address. Ask your administrator.")
+
+
+class SigningForm(forms.Form):
+    """A reading of one's own, to be signed."""
+
+    agreement = forms.ChoiceField(required=False, choices=Agreement.choices)
+    finding = forms.ChoiceField(required=False, choices=Finding.choices)
+    text = forms.CharField(
+        required=False,
+        max_length=4000,
+        error_messages={"max_length": _("The text is longer than %(limit_value)d characters. Shorten it.")},
+    )
+    replaces = forms.UUIDField(required=False)
+    answer = forms.UUIDField(required=False)
+
+
+class PauseForm(forms.Form):
+    """Why the AI is to be paused, or to go on."""
+
+    paused = forms.TypedChoiceField(choices=[("yes", ""), ("no", "")], coerce=lambda choice: choice == "yes")
+    reason = forms.CharField(
+        max_length=500,
+        error_messages={"required": _("Say why; the reason stays on record and is shown on every page.")},
+    )

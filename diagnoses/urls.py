@@ -5,15 +5,19 @@ from django.contrib.auth import views as auth_views
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+
 from diagnoses.views import (
+    agreement,
     dashboard,
     health,
     history,
     models,
+    pausing,
     pictures,
     preferences,
     readings,
     reports,
+    signing,
     studies,
 )
 
@@ -41,6 +45,9 @@ urlpatterns = [
     path("dashboard/figures.json", dashboard.dashboard_json, name="dashboard_json"),
     path("models/", models.model_list, name="models"),
     path("models/<str:name>/<str:version>/", models.model_page, name="model"),
+    path("images/<uuid:image_id>/sign/", signing.sign, name="sign"),
+    path("agreement/", agreement.agreement, name="agreement"),
+    path("pause/", pausing.pause, name="pause"),
     path("preferences/", preferences.preferences, name="preferences"),
     path("preferences/language/", preferences.set_language, name="set_language"),
     path("preferences/theme/", preferences.set_theme, name="set_theme"),

@@ -16,6 +16,7 @@ from diagnoses import notices
 from diagnoses.models import ModelVersion
 from diagnoses.models.registry import Standing
 from diagnoses.roles import Role
+from diagnoses.selectors import pausing
 from tests import pictures
 from tests.diagnoses.factory import make_model_version
 from workers.shipped import shipped_folders
@@ -90,6 +91,12 @@ def api_of(user: User) -> APIClient:
 def _own_media(settings: LazySettings, tmp_path: Path) -> None:
     """Each test keeps its files to itself."""
     settings.MEDIA_ROOT = tmp_path / "media"
+
+
+@pytest.fixture(autouse=True)
+def _no_memory_of_a_pause() -> None:
+    """What one test paused is not paused for the next."""
+    pausing.forget()
 
 
 @pytest.fixture(scope="session")

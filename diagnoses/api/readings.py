@@ -21,6 +21,7 @@ from diagnoses.api.serializers import (
 from diagnoses.api.views import PrivateView
 from diagnoses.roles import MAY_OVERRIDE, MAY_SUBMIT
 from diagnoses.selectors.cards import all_model_versions
+from diagnoses.selectors.hiding import cover
 from diagnoses.selectors.studies import images_visible_to, jobs_visible_to
 from diagnoses.services.rereading import RereadError, request_reread
 from diagnoses.services.retrying import override_refusal
@@ -89,4 +90,5 @@ def _need(request: Request, permission: str, what: str) -> None:
 def _reading(request: Request, job_id: uuid.UUID) -> Response:
     """The reading as it stands now."""
     job = jobs_visible_to(request.user).get(pk=job_id)
+    cover(request.user, [job])
     return Response(reading_data(job, result_serializer(request)), status.HTTP_202_ACCEPTED)

@@ -155,6 +155,12 @@ class ResultSerializer(serializers.ModelSerializer[Result]):
         return request.build_absolute_uri(url) if request else url
 
 
+_HIDDEN = (
+    "Only where it is true: there is an answer, and it is left out. This user reads first, and gets it once they have "
+    "signed their own reading of the image."
+)
+
+
 class ReadingSerializer(serializers.Serializer[Any]):
     """The reading of an image with one model."""
 
@@ -165,6 +171,7 @@ class ReadingSerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=[status.value for status in JobStatus])
     error = ErrorSerializer(allow_null=True)
     result = ResultSerializer(required=False)
+    hidden = serializers.BooleanField(required=False, help_text=_HIDDEN)
 
 
 class StudyImageSerializer(serializers.Serializer[Any]):
@@ -178,6 +185,7 @@ class StudyImageSerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=[status.value for status in JobStatus])
     error = ErrorSerializer(allow_null=True)
     result = ResultSerializer(required=False)
+    hidden = serializers.BooleanField(required=False, help_text=_HIDDEN)
     readings = ReadingSerializer(many=True, required=False)
 
 
@@ -318,6 +326,8 @@ def image_data(image: StudyImage, results: ResultSerializer) -> dict[str, Any]:
         "error": _error_data(image.error_code, image.error_message),
         "readings": [reading_data(job, results) for job in image.jobs],
     }
+    if image.is_hidden:
+        data["hidden"] = True
     if image.result:
         data["result"] = data["readings"][0]["result"]
     return data
@@ -333,7 +343,9 @@ def reading_data(job: Job, results: ResultSerializer) -> dict[str, Any]:
         "status": job.status,
         "error": _error_data(job.error_code, job.error_message),
     }
-    if job.status == JobStatus.DONE:
+    if job.is_hidden:
+        data["hidden"] = True
+    elif job.status == JobStatus.DONE:
         data["result"] = results.to_representation(job.result)
     return data
 

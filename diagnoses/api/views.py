@@ -37,8 +37,8 @@ from diagnoses.models.audit import AuditAction
 from diagnoses.models.job import Label
 from diagnoses.roles import MAY_SUBMIT
 from diagnoses.selectors.following import study_state_once_ended
-from diagnoses.selectors.history import find_studies, read_instant
-from diagnoses.selectors.studies import images_visible_to, state_of, with_files
+from diagnoses.selectors.history import HiddenFilterError, find_studies, read_instant
+from diagnoses.selectors.studies import images_visible_to, states_of, with_files
 from diagnoses.services.submission import KeyReusedError, QueueFullError, SubmissionError, submit_study
 from diagnoses.states import JobStatus
 from diagnoses.views.pictures import heatmap_response, palette_of, picture_response, visible_job_with_result
@@ -149,11 +149,14 @@ class StudiesView(PrivateView):
         if not form.is_valid():
             raise ValidationError({field: [str(error) for error in errors] for field, errors in form.errors.items()})
         paginator = StudyPagination()
-        studies = with_files(find_studies(request.user, form.wanted()))
+        try:
+            studies = with_files(find_studies(request.user, form.wanted()))
+        except HiddenFilterError as error:
+            raise ValidationError({"detail": [str(error)]}) from error
         page = paginator.paginate_queryset(studies, request, view=self) or []
         audit.record(AuditAction.HISTORY_VIEWED, audit.actor_of(request._request), found=len(page))
         results = result_serializer(request)
-        return paginator.get_paginated_response([study_data(state_of(study), results) for study in page])
+        return paginator.get_paginated_response([study_data(state, results) for state in states_of(request.user, page)])
 
 
 class StudyView(PrivateView):

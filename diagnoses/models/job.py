@@ -68,6 +68,9 @@ class Job(models.Model):
     indeterminate = models.BooleanField(db_default=False, editable=False, help_text="Its result's, once it has one.")
     words = models.TextField(db_default="", editable=False, help_text="All that is searched, in capitals.")
 
+    is_hidden = False
+    """Whether its answer is not to be shown to whom it was fetched for; `selectors.hiding` sets it."""
+
     class Meta:
         ordering = ["-created_at", "-id"]
         constraints = [

@@ -30,6 +30,9 @@ class Profile(models.Model):
     language = models.CharField(max_length=2, choices=Language, blank=True, help_text="Empty: as the browser asks.")
     theme = models.CharField(max_length=6, choices=Theme, default=Theme.SYSTEM)
     reads_first = models.BooleanField(default=False, help_text="Answers stay hidden until the user has read.")
+    reads_first_since = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Of the last switch to it."
+    )
     wants_mail = models.BooleanField(default=False, help_text="Notices are sent by e-mail, too.")
     history_columns = models.JSONField(default=list, blank=True, help_text="Empty: the usual ones.")
 

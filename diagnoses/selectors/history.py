@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Exists, OuterRef, QuerySet
+from django.utils.translation import gettext as _
 
 from diagnoses.models import Job, Study
 from diagnoses.selectors import words
+from diagnoses.selectors.hiding import cover, covered, reads_first
 from diagnoses.selectors.ranges import (
     HistoryFilter,
     Position,
@@ -30,6 +32,10 @@ class CursorError(ValueError):
     """A page's address was tampered with or cut."""
 
 
+class HiddenFilterError(ValueError):
+    """The filter asks for answers that are hidden from the user, and its outcome would tell them."""
+
+
 @dataclass(frozen=True)
 class HistoryPage:
     """Some readings, and the cursor of those after them (empty at the end)."""
@@ -39,13 +45,15 @@ class HistoryPage:
 
 
 def find_jobs(user: Viewer, wanted: HistoryFilter) -> QuerySet[Job]:
-    """All readings that match, newest first."""
+    """All readings that match, newest first. Raises HiddenFilterError."""
+    _check_hidden(user, wanted)
     jobs = jobs_visible_to(user).filter(condition_of(user, wanted), words.condition_of(wanted, "image__"))
     return jobs.order_by("-created_at", "-id")
 
 
 def find_studies(user: Viewer, wanted: HistoryFilter) -> QuerySet[Study]:
-    """All visible studies; with a filter, those with a reading that matches."""
+    """All visible studies; with a filter, those with a reading that matches. Raises HiddenFilterError."""
+    _check_hidden(user, wanted)
     studies = visible_to(user)
     if not wanted.narrows:
         return studies
@@ -58,17 +66,32 @@ def find_studies(user: Viewer, wanted: HistoryFilter) -> QuerySet[Study]:
 
 
 def history_page(user: Viewer, wanted: HistoryFilter, cursor: str = "") -> HistoryPage:
-    """One page, at the same cost however far down. Raises CursorError for a cursor that none of ours is."""
+    """One page, at the same cost however far down.
+
+    Raises CursorError for a cursor that none of ours is, and HiddenFilterError.
+    """
+    _check_hidden(user, wanted)
     ranges = ranges_of(user, wanted, _read_cursor(cursor) if cursor else None)
     places = _first_places(user, wanted, ranges)
     shown = places[:PAGE_SIZE]
-    jobs = jobs_visible_to(user).filter(pk__in=_keys(shown)).order_by("-created_at", "-id")
-    return HistoryPage(list(jobs), _make_cursor(shown[-1]) if len(places) > PAGE_SIZE else "")
+    jobs = list(jobs_visible_to(user).filter(pk__in=_keys(shown)).order_by("-created_at", "-id"))
+    cover(user, jobs)
+    return HistoryPage(jobs, _make_cursor(shown[-1]) if len(places) > PAGE_SIZE else "")
 
 
 def stream_jobs(user: Viewer, wanted: HistoryFilter) -> Iterator[Job]:
-    """All readings that match, without holding them in memory."""
-    return find_jobs(user, wanted).iterator(chunk_size=500)
+    """All readings that match, without holding them in memory. Raises HiddenFilterError, at once."""
+    return covered(user, find_jobs(user, wanted).iterator(chunk_size=500))
+
+
+def _check_hidden(user: Viewer, wanted: HistoryFilter) -> None:
+    if (wanted.label or wanted.indeterminate) and reads_first(user):
+        raise HiddenFilterError(
+            _(
+                "You read first, so cases cannot be looked for by the answer: that would tell it. Clear “Answer” and "
+                "“Certainty”, or change your preferences."
+            )
+        )
 
 
 def _first_places(user: Viewer, wanted: HistoryFilter, ranges: Sequence[QuerySet[Job]]) -> list[Position]:

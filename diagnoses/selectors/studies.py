@@ -1,23 +1,25 @@
 """Studies as a user may see them. Everything that shows a study starts here."""
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from django.contrib.auth.base_user import AbstractBaseUser
-from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.models import User
 from django.db.models import Prefetch, QuerySet
 
-from diagnoses.models import Image, Job, RejectedFile, Result, Study
+from diagnoses.models import Image, Job, Reading, RejectedFile, Result, Study
 from diagnoses.models.job import Purpose
+from diagnoses.roles import MAY_SEE_EVERY_STUDY
+from diagnoses.selectors.hiding import Viewer, cover
 from diagnoses.states import ENDED, JobStatus
-
-Viewer = AbstractBaseUser | AnonymousUser
 
 
 def visible_to(user: Viewer) -> QuerySet[Study]:
-    """The studies that a user may see: their own, and nobody else's."""
+    """The studies that a user may see: their own, and for who may see every study all others, too."""
     if not user.is_authenticated or not user.is_active:
         return Study.objects.none()
+    if isinstance(user, User) and user.has_perm(MAY_SEE_EVERY_STUDY):
+        return Study.objects.all()
     return Study.objects.filter(submitted_by_id=user.pk)
 
 
@@ -46,6 +48,8 @@ class StudyImage:
     rejected: RejectedFile | None = None
     other_jobs: list[Job] = field(default_factory=list)
     """Readings by other versions before the latest, newest first."""
+    readings: list[Reading] = field(default_factory=list)
+    """What clinicians have signed, newest first, edited or not."""
 
     @property
     def jobs(self) -> list[Job]:
@@ -59,8 +63,14 @@ class StudyImage:
 
     @property
     def result(self) -> Result | None:
-        """The answer, where there is one."""
-        return self.job.result if self.job and self.status is JobStatus.DONE else None
+        """The answer, where there is one and it may be shown."""
+        shown = self.job and self.status is JobStatus.DONE and not self.job.is_hidden
+        return self.job.result if self.job and shown else None
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether it has answers that its viewer may see only after reading it."""
+        return any(job.is_hidden for job in self.jobs)
 
     @property
     def error_code(self) -> str:
@@ -93,24 +103,33 @@ class StudyState:
     @property
     def fingerprint(self) -> str:
         """Changes whenever one of its images gets another reading, or one of the readings another state."""
-        return ",".join(f"{job.pk} {job.status}" for image in self.images for job in image.jobs)
+        jobs = [f"{job.pk} {job.status}" for image in self.images for job in image.jobs]
+        return ",".join([*jobs, *(str(reading.pk) for image in self.images for reading in image.readings)])
 
 
 def with_files(studies: QuerySet[Study]) -> QuerySet[Study]:
-    """The same studies, ready for `state_of`: four queries, however many there are."""
+    """The same studies, ready for `state_of`: five queries, however many there are."""
     shown = Job.objects.exclude(purpose=Purpose.SHADOW)
     jobs = shown.select_related("result", "model_version").order_by("-created_at", "-id")
-    return studies.prefetch_related(Prefetch("images__jobs", queryset=jobs), "rejected_files")
+    return studies.prefetch_related(Prefetch("images__jobs", queryset=jobs), "images__readings", "rejected_files")
 
 
 def state_of(study: Study) -> StudyState:
-    """The state of a study that came through `with_files`."""
+    """The state of a study that came through `with_files`, with no answer hidden."""
     return StudyState(study, sorted(_files_of(study), key=lambda image: image.position))
+
+
+def states_of(user: Viewer, studies: Iterable[Study]) -> list[StudyState]:
+    """The states of studies that came through `with_files`, for a user who may not see every answer yet."""
+    states = [state_of(study) for study in studies]
+    cover(user, [job for state in states for image in state.images for job in image.jobs])
+    return states
 
 
 def study_state(user: Viewer, study_id: uuid.UUID) -> StudyState:
     """A study with its files and answers. Raises Study.DoesNotExist for what is not visible."""
-    return state_of(with_files(visible_to(user)).get(pk=study_id))
+    [state] = states_of(user, [with_files(visible_to(user)).get(pk=study_id)])
+    return state
 
 
 def _files_of(study: Study) -> list[StudyImage]:
@@ -120,5 +139,6 @@ def _files_of(study: Study) -> list[StudyImage]:
         for job in jobs:
             job.image = image
         # The latest reading counts; those before, by other versions, stand beside it.
-        files.append(StudyImage(image.position, image.filename, job=jobs[0], other_jobs=jobs[1:]))
+        signed = list(image.readings.all())
+        files.append(StudyImage(image.position, image.filename, jobs[0], other_jobs=jobs[1:], readings=signed))
     return files

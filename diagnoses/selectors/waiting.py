@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from diagnoses.models import Job, JobTransition
 from diagnoses.models.job import Purpose
+from diagnoses.selectors.pausing import pause_of_late
 from diagnoses.selectors.studies import StudyState
 from diagnoses.states import JobStatus, Move
 
@@ -27,7 +28,7 @@ class Waiting:
     ahead: int
     """Images that are read before its first one."""
     seconds: float | None
-    """Until its last image is read, at the pace of late; None where there was nothing to measure it by."""
+    """Until its last image is read, at the pace of late; None without one to measure by, or in a pause."""
 
     @property
     def words(self) -> str:
@@ -49,7 +50,7 @@ def waiting_of(state: StudyState) -> Waiting | None:
     first = min(own, key=lambda job: (not job.urgent, job.created_at, job.pk))
     before = Q(created_at__lt=first.created_at) | Q(created_at=first.created_at, pk__lt=first.pk)
     ahead = _queued().filter(Q(urgent=True) & ~Q(urgent=first.urgent) | Q(urgent=first.urgent) & before).count()
-    pace = images_per_second()
+    pace = None if pause_of_late() else images_per_second()
     return Waiting(ahead, (ahead + len(own)) / pace if pace else None)
 
 

@@ -20,6 +20,7 @@ from diagnoses.imaging.age import years_between
 from diagnoses.models import Job, ModelVersion, Result, Study
 from diagnoses.models.audit import AuditAction
 from diagnoses.models.job import BY_URGENCY, Purpose
+from diagnoses.selectors.pausing import not_paused
 from diagnoses.states import JobStatus, Move
 from diagnoses.transitions import move_jobs
 
@@ -63,9 +64,9 @@ def claim_jobs(
     """Take up to `limit` queued jobs of one of these versions: that of the job which is the first in the queue.
 
     Urgent ones go first, shadow jobs last, and a lost job waits until it is ready again. A job that was claimed before
-    is taken alone, so that an input which kills its worker takes no other with it.
+    is taken alone, so that an input which kills its worker takes no other with it. While the AI is paused nothing is.
     """
-    ready = Job.objects.filter(status=JobStatus.QUEUED, ready_at__lte=Now())
+    ready = Job.objects.filter(not_paused(), status=JobStatus.QUEUED, ready_at__lte=Now())
     if urgent_only:
         # Nobody waits for a shadow's job, whatever it says.
         ready = ready.filter(urgent=True).exclude(purpose=Purpose.SHADOW)
@@ -91,7 +92,7 @@ def claim_jobs(
 
 def is_overdue(model_versions: Collection[ModelVersion], seconds: int) -> bool:
     """Whether a job that one of these versions could read has been ready for so long and nobody has taken it."""
-    queued = Job.objects.filter(status=JobStatus.QUEUED, model_version__in=model_versions)
+    queued = Job.objects.filter(not_paused(), status=JobStatus.QUEUED, model_version__in=model_versions)
     return queued.filter(ready_at__lt=Now() - timedelta(seconds=seconds)).exists()
 
 

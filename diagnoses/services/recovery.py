@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from diagnoses import queue
 from diagnoses.models import Job
 from diagnoses.models.job import Purpose
+from diagnoses.selectors.pausing import not_paused
 from diagnoses.selectors.registry import live_model_version
 from diagnoses.services.jobs import record_ends
 from diagnoses.states import JobStatus, Move
@@ -45,7 +46,7 @@ def reconcile() -> Reconciled:
             return Reconciled()
         abandoned, recovered = _end_lost_leases()
         retargeted, withdrawn = _leave_withdrawn_models()
-        ready = Job.objects.filter(status=JobStatus.QUEUED, ready_at__lte=Now())
+        ready = Job.objects.filter(not_paused(), status=JobStatus.QUEUED, ready_at__lte=Now())
         unheard = ready.filter(Q(rung_at__lt=F("ready_at")) | Q(rung_at__lt=Now() - _RING_AGAIN_AFTER))
         rung = unheard.update(rung_at=Now())
         if rung or retargeted:

@@ -14,7 +14,7 @@ from diagnoses import audit
 from diagnoses.export import csv_lines
 from diagnoses.forms import HistoryForm
 from diagnoses.models.audit import AuditAction
-from diagnoses.selectors.history import CursorError, HistoryPage, history_page, stream_jobs
+from diagnoses.selectors.history import CursorError, HiddenFilterError, HistoryPage, history_page, stream_jobs
 
 
 @require_safe
@@ -26,7 +26,7 @@ def history(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         try:
             page = history_page(request.user, form.wanted(), request.GET.get("after", ""))
-        except CursorError as error:
+        except (CursorError, HiddenFilterError) as error:
             problem = str(error)
         audit.record(AuditAction.HISTORY_VIEWED, audit.actor_of(request), found=len(page.jobs))
     query = request.GET.copy()
@@ -42,8 +42,11 @@ def history_csv(request: HttpRequest) -> HttpResponseBase:
     form = HistoryForm(request.GET)
     if not form.is_valid():
         return HttpResponseBadRequest("The filter is not valid. Go back to the history and set it again.")
+    try:
+        lines = csv_lines(stream_jobs(request.user, form.wanted()))
+    except HiddenFilterError as error:
+        return HttpResponseBadRequest(str(error), content_type="text/plain; charset=utf-8")
     audit.record(AuditAction.HISTORY_EXPORTED, audit.actor_of(request), filter=request.GET.urlencode())
-    lines = csv_lines(stream_jobs(request.user, form.wanted()))
     response = StreamingHttpResponse(_off_the_loop(lines), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="history-{timezone.localdate():%Y-%m-%d}.csv"'
     return response

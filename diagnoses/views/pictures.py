@@ -18,6 +18,7 @@ from diagnoses.imaging.errors import ImageError
 from diagnoses.imaging.heatmap import Palette
 from diagnoses.models import Image, Job
 from diagnoses.models.audit import AuditAction
+from diagnoses.selectors.hiding import is_hidden
 from diagnoses.selectors.studies import Viewer, images_visible_to, jobs_visible_to
 
 HEATMAP_EDGE = 448
@@ -82,7 +83,10 @@ def colour_bar(request: HttpRequest, palette: str) -> HttpResponse:
 
 def visible_job_with_result(user: Viewer, job_id: uuid.UUID) -> Job:
     """The job whose heatmap is asked for. Raises Http404 where there is none to be seen."""
-    return get_object_or_404(jobs_visible_to(user).filter(result__isnull=False), pk=job_id)
+    job = get_object_or_404(jobs_visible_to(user).filter(result__isnull=False), pk=job_id)
+    if is_hidden(user, job.image_id):
+        raise Http404("This heatmap is hidden until you have signed your own reading of the image.")
+    return job
 
 
 def picture_response(image: Image) -> HttpResponse:

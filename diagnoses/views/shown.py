@@ -1,15 +1,20 @@
 """A study as its page shows it: what needs the reader first, and per image what may be done."""
 
-from collections.abc import Sequence
+import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from django.conf import settings
+from django.forms.models import model_to_dict
 
 from diagnoses.imaging.errors import GATE_FAULTS
-from diagnoses.models import ModelVersion
+from diagnoses.models import ModelVersion, PauseChange
 from diagnoses.models.job import Label
 from diagnoses.selectors.cards import predictive_at
+from diagnoses.selectors.hiding import Viewer
+from diagnoses.selectors.pausing import pause_of_late
+from diagnoses.selectors.readings import SignedReadings, signed_readings
 from diagnoses.selectors.studies import StudyImage, StudyState
 from diagnoses.states import ENDED, JobStatus
 from diagnoses.views.verdicts import Verdict, verdict_of
@@ -22,6 +27,28 @@ class ShownImage:
     image: StudyImage
     other_models: list[ModelVersion]
     """Versions that it can be read again with."""
+    signed: SignedReadings
+    """What clinicians say of it."""
+    draft: Mapping[str, str]
+    """What was filled in and could not be signed."""
+    pause: PauseChange | None
+
+    @property
+    def filled_in(self) -> Mapping[str, str]:
+        """What the form for a reading holds."""
+        own = self.signed.own
+        return self.draft or (model_to_dict(own.reading, ["finding", "agreement", "text"]) if own else {})
+
+    @property
+    def sure_label(self) -> str:
+        """The answer that a reader can agree with; empty where none is shown, or it cannot say."""
+        result = self.image.result
+        return "" if result is None or result.indeterminate else result.label
+
+    @property
+    def is_before_pause(self) -> bool:
+        """Whether its answer was given before the pause that lasts."""
+        return self.pause is not None and self.image.result is not None and self.image.result.created_at < self.pause.at
 
     @property
     def verdict(self) -> Verdict:
@@ -31,7 +58,10 @@ class ShownImage:
     @property
     def state(self) -> str:
         """Changes whenever anything does that is shown of the image. A token grows with each claim of a job."""
-        return " ".join(f"{job.pk}:{job.status}:{job.token}" for job in self.image.jobs) or self.image.status
+        if not self.image.job:
+            return self.image.status
+        jobs = [f"{job.pk}:{job.status}:{job.token}:{job.is_hidden:d}" for job in self.image.jobs]
+        return " ".join([*jobs, self.signed.fingerprint, str(self.pause.pk if self.pause else "")])
 
     @property
     def can_be_overridden(self) -> bool:
@@ -47,6 +77,8 @@ class ShownImage:
     @property
     def models_disagree(self) -> bool:
         """Whether its readings, with whichever model, come to different verdicts."""
+        if self.image.is_hidden:
+            return False
         return len({verdict_of(job) for job in self.image.jobs if job.status == JobStatus.DONE}) > 1
 
     @cached_property
@@ -65,6 +97,14 @@ class ShownImage:
 
 
 @dataclass(frozen=True)
+class Draft:
+    """What a reader filled in for an image and could not sign."""
+
+    image_id: uuid.UUID
+    said: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Group:
     """The images of one verdict."""
 
@@ -72,9 +112,21 @@ class Group:
     images: list[ShownImage]
 
 
-def shown_images(state: StudyState, versions: Sequence[ModelVersion]) -> list[ShownImage]:
-    """The images of a study, in the order sent; `versions` are those that can read here."""
-    return [ShownImage(image, _without(versions, image)) for image in state.images]
+def shown_images(
+    user: Viewer, state: StudyState, versions: Sequence[ModelVersion], draft: Draft | None = None
+) -> list[ShownImage]:
+    """The images of a study, in the order sent, for this user; `versions` are those that can read here."""
+    pause = pause_of_late()
+    return [
+        ShownImage(
+            image,
+            _without(versions, image),
+            signed_readings(user, image.readings),
+            draft.said if draft and image.job and image.job.image_id == draft.image_id else {},
+            pause,
+        )
+        for image in state.images
+    ]
 
 
 def at_a_glance(images: Sequence[ShownImage]) -> list[Group]:

@@ -20,15 +20,17 @@ from diagnoses.forms import StudyForm
 from diagnoses.imaging.heatmap import Palette
 from diagnoses.models import Image, Study
 from diagnoses.models.audit import AuditAction
+from diagnoses.models.reading import Finding
 from diagnoses.notices import following_async
 from diagnoses.roles import MAY_SUBMIT
 from diagnoses.selectors.earlier import earlier_images
 from diagnoses.selectors.following import LOOK_ANYWAY_SECONDS, LOOKING, Pace
+from diagnoses.selectors.pausing import pause_of_late
 from diagnoses.selectors.registry import a_worker_is_alive, available_model_versions
 from diagnoses.selectors.studies import StudyState, Viewer, study_state
 from diagnoses.selectors.waiting import waiting_of
 from diagnoses.services.submission import Answer, QueueFullError, Submission, SubmissionError, submit_study
-from diagnoses.views.shown import at_a_glance, shown_images
+from diagnoses.views.shown import Draft, at_a_glance, shown_images
 from diagnoses.views.uploads import sent_files
 
 _STREAM_SECONDS = 300.0
@@ -100,18 +102,25 @@ def _send_again(
     return render(request, "diagnoses/send.html", {"form": form, "rejected": rejected}, status=status)
 
 
-def show_problem(request: HttpRequest, image: Image, problem: str, status: int) -> HttpResponse:
+def show_problem(
+    request: HttpRequest, image: Image, problem: str, status: int, draft: Draft | None = None
+) -> HttpResponse:
     """The page of the image's study again, with words beside the image why what was asked for was not done."""
     template = "diagnoses/study.html"
-    return _show(request, image.study_id, template, status=status, problem=problem, problem_image=image.pk)
+    return _show(request, image.study_id, template, status=status, draft=draft, problem=problem, problem_image=image.pk)
 
 
 def _show(
-    request: HttpRequest, study_id: uuid.UUID, template: str, status: int = 200, **context: object
+    request: HttpRequest,
+    study_id: uuid.UUID,
+    template: str,
+    status: int = 200,
+    draft: Draft | None = None,
+    **context: object,
 ) -> HttpResponse:
     state = _visible_state(request.user, study_id)
     audit.record(AuditAction.STUDY_VIEWED, audit.actor_of(request), state.study)
-    images = shown_images(state, available_model_versions())
+    images = shown_images(request.user, state, available_model_versions(), draft)
     context |= {
         "state": state,
         "study": state.study,
@@ -122,6 +131,7 @@ def _show(
         "prevalence": settings.CXR_PREVALENCE,
         "worker_is_alive": state.ended or a_worker_is_alive(),
         "waiting": waiting_of(state),
+        "findings": Finding,
     }
     return render(request, template, context, status=status)
 
@@ -142,7 +152,8 @@ def _look(user: Viewer, study_id: uuid.UUID) -> tuple[bool, str]:
         try:
             state = study_state(user, study_id)
             waiting = waiting_of(state)
-            return state.ended, f"{state.fingerprint} {waiting.words if waiting else ''}"
+            pause = pause_of_late()
+            return state.ended, f"{state.fingerprint} {waiting.words if waiting else ''} {pause.pk if pause else ''}"
         finally:
             close_old_connections()
 

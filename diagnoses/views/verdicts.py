@@ -1,6 +1,7 @@
 """How the pages sum up an image in a word or two."""
 
 from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
 
 from diagnoses.models import Job, Result
 from diagnoses.models.job import Label
@@ -10,6 +11,7 @@ from diagnoses.states import JobStatus
 class Verdict(TextChoices):
     """What there is to say of an image; those that a clinician has to look at come first."""
 
+    HIDDEN = "hidden", _("Hidden: read first")
     PNEUMONIA = "pneumonia", "Pneumonia"
     CANNOT_SAY = "cannot-say", "Cannot say"
     REFUSED = "refused", "Refused"
@@ -31,6 +33,8 @@ def verdict_of(job: Job | None) -> Verdict:
     """The verdict on a reading; a file that was never taken in has none and counts as refused."""
     if job is None:
         return Verdict.REFUSED
+    if job.is_hidden:
+        return Verdict.HIDDEN
     status = JobStatus(job.status)
     return _verdict_of_result(job.result) if status is JobStatus.DONE else _OF_STATUS[status]
 

@@ -61,6 +61,9 @@ TABLE = {
     "dashboard_part": (302, 200, 200, 200),
     "dashboard_csv": (302, 200, 200, 200),
     "dashboard_json": (302, 200, 200, 200),
+    "sign": (302, 405, 405, 405),
+    "agreement": (302, 200, 200, 200),
+    "pause": (302, 403, 403, 403),
 }
 """What a GET is answered with. An address that is missing here fails a test below."""
 
@@ -76,6 +79,8 @@ POST_TABLE = {
     "override": (302, 404, 403, 400),
     "api_readings": (401, 404, 403, 400),
     "api_override": (401, 404, 403, 400),
+    "sign": (302, 404, 403, 400),
+    "pause": (302, 403, 403, 403),
 }
 
 CASES = [(name, user) for name in TABLE for user in USERS]
@@ -121,6 +126,8 @@ ALLOWED = {
     "dashboard_part": {"GET", "HEAD"},
     "dashboard_csv": {"GET", "HEAD"},
     "dashboard_json": {"GET", "HEAD"},
+    "sign": {"POST"},
+    "agreement": {"GET", "HEAD"},
 }
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 FORBIDDEN_METHODS = [(name, method) for name, allowed in ALLOWED.items() for method in METHODS if method not in allowed]
@@ -140,6 +147,7 @@ class House:
             "picture": "image",
             "api_picture": "image",
             "read_again": "image",
+            "sign": "image",
             "api_readings": "image",
             "pixels": "image",
             "heatmap": "job",

@@ -37,7 +37,7 @@ async function refresh() {
     const response = await fetch(images.dataset.url, { headers: { Accept: "text/html" } });
     if (response.redirected) {
       stop();
-      say("You were signed out. Reload the page to sign in again; nothing is lost.");
+      say(images.dataset.wordSignedOut);
       return;
     }
     if (!response.ok) throw new Error(`status ${response.status}`);
@@ -45,7 +45,7 @@ async function refresh() {
     say("");
     if (ended()) stop();
   } catch {
-    say("The server is out of reach; trying again. Nothing is lost.");
+    say(images.dataset.wordAway);
   }
 }
 

@@ -1,0 +1,129 @@
+"""Second readers and arbiters, on a site that wants them."""
+
+from html import unescape
+
+import pytest
+from django.conf import LazySettings
+from django.contrib.auth.models import User
+from django.urls import reverse
+
+from diagnoses.models import Study
+from diagnoses.roles import Role
+from diagnoses.selectors.readings import final_reading, part_of, wanted_of
+from diagnoses.services.signing import SigningConflictError
+from tests.conftest import make_user
+from tests.diagnoses.conftest import browser_of
+from tests.diagnoses.signing import image_of, sign
+
+
+@pytest.fixture
+def radiologist(db: None) -> User:
+    return make_user("radiologist", Role.RADIOLOGIST)
+
+
+@pytest.fixture
+def arbiter(db: None) -> User:
+    return make_user("arbiter", Role.RADIOLOGIST)
+
+
+@pytest.fixture
+def _two_readers(settings: LazySettings) -> None:
+    settings.CXR_SECOND_READER = True
+
+
+def page_of(user: User, study: Study) -> str:
+    response = browser_of(user).get(reverse("study", args=[study.pk]))
+    assert response.status_code == 200
+    return " ".join(unescape(response.content.decode()).split())
+
+
+def test_a_site_without_second_readers_wants_no_more_than_one(
+    clinician: User, radiologist: User, done_study: Study
+) -> None:
+    image = image_of(done_study)
+    sign(clinician, image)
+    assert wanted_of(image.readings.all()) == ""
+    with pytest.raises(SigningConflictError, match="has been read by clinician"):
+        sign(radiologist, image)
+    page = page_of(radiologist, done_study)
+    assert "data-reading" not in page
+    assert "Signed by clinician" in page
+
+
+@pytest.mark.usefixtures("_two_readers")
+def test_the_second_reader_reads_without_knowing_what_the_first_one_said(
+    clinician: User, radiologist: User, done_study: Study
+) -> None:
+    image = image_of(done_study)
+    sign(clinician, image, "OTHER", text="A broken rib.")
+    page = page_of(radiologist, done_study)
+    assert "Second reading wanted" in page
+    assert "clinician has signed a reading." in page
+    assert "A broken rib." not in page
+    assert "Signed by clinician" not in page
+    assert sign(radiologist, image, "OTHER").part == "second"
+    assert "A broken rib." in page_of(radiologist, done_study)
+
+
+@pytest.mark.usefixtures("_two_readers")
+def test_where_both_agree_the_first_reading_counts_and_nothing_is_wanted(
+    clinician: User, radiologist: User, arbiter: User, done_study: Study
+) -> None:
+    image = image_of(done_study)
+    first = sign(clinician, image, "NORMAL")
+    sign(radiologist, image, "NORMAL")
+    assert final_reading(image) == first
+    assert wanted_of(image.readings.all()) == ""
+    assert part_of(arbiter, list(image.readings.all())) is None
+
+
+@pytest.mark.usefixtures("_two_readers")
+def test_where_they_differ_somebody_else_sees_both_and_decides(
+    clinician: User, outsider: User, radiologist: User, arbiter: User, done_study: Study
+) -> None:
+    image = image_of(done_study)
+    first = sign(clinician, image, "NORMAL", text="Clear to me.")
+    second = sign(radiologist, image, "PNEUMONIA", text="Left base.")
+    readings = list(image.readings.all())
+    assert final_reading(image) == first
+    assert wanted_of(readings) == "Arbitration wanted"
+    assert part_of(outsider, readings) is None
+    page = page_of(arbiter, done_study)
+    assert "Arbitration" in page
+    assert "Clear to me." in page
+    assert "Left base." in page
+    decision = sign(arbiter, image, "PNEUMONIA")
+    assert decision.part == "arbiter"
+    assert final_reading(image) == decision
+    assert wanted_of(image.readings.all()) == ""
+    sign(clinician, image, "PNEUMONIA", replaces=first.pk)
+    assert final_reading(image) == decision
+    assert {reading.part for reading in (first, second, decision)} == {"first", "second", "arbiter"}
+
+
+@pytest.mark.usefixtures("_two_readers")
+def test_nobody_is_two_readers(clinician: User, radiologist: User, done_study: Study) -> None:
+    image = image_of(done_study)
+    sign(clinician, image)
+    with pytest.raises(SigningConflictError):
+        sign(clinician, image)
+    sign(radiologist, image, "NORMAL")
+    with pytest.raises(SigningConflictError):
+        sign(radiologist, image)
+
+
+@pytest.mark.usefixtures("_two_readers")
+def test_an_outsider_reads_nothing_second(outsider: User, clinician: User, done_study: Study) -> None:
+    sign(clinician, image_of(done_study))
+    url = reverse("sign", args=[image_of(done_study).pk])
+    assert browser_of(outsider).post(url, {"finding": "NORMAL"}).status_code == 404
+
+
+@pytest.mark.usefixtures("_two_readers")
+def test_an_edit_that_settles_it_needs_no_arbiter(clinician: User, radiologist: User, done_study: Study) -> None:
+    image = image_of(done_study)
+    first = sign(clinician, image, "NORMAL")
+    sign(radiologist, image, "PNEUMONIA")
+    edit = sign(clinician, image, "PNEUMONIA", replaces=first.pk)
+    assert wanted_of(image.readings.all()) == ""
+    assert final_reading(image) == edit
