@@ -20,6 +20,7 @@ from diagnoses.imaging.age import years_between
 from diagnoses.models import Job, ModelVersion, Result, Study
 from diagnoses.models.audit import AuditAction
 from diagnoses.models.job import BY_URGENCY, Purpose
+from diagnoses.services.notifying import tell_of_ends
 from diagnoses.states import JobStatus, Move
 from diagnoses.transitions import move_jobs
 
@@ -133,6 +134,7 @@ def end_jobs(*, ends: Sequence[tuple[Claim, Outcome | NoResult]]) -> set[uuid.UU
         for reason, claims in reasons.items():
             moved += _end_without_result(claims, reason)
         record_ends(moved)
+        tell_of_ends(moved)
     return {job.pk for job in moved}
 
 
