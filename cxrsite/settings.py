@@ -198,7 +198,8 @@ EMAIL_USE_SSL = _MAIL.scheme == "smtps"
 EMAIL_USE_TLS = _MAIL.scheme == "smtp+tls"
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = ENV.email_from or ""
-CXR_SITE_URL = (ENV.site_url or f"http{'s' if ENV.https else ''}://{ALLOWED_HOSTS[0]}").rstrip("/")
+_HOST = next(iter(ALLOWED_HOSTS), "localhost").removeprefix(".")
+CXR_SITE_URL = (ENV.site_url or f"http{'s' if ENV.https else ''}://{_HOST}").rstrip("/")
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.TokenAuthentication"],

@@ -198,7 +198,9 @@ def test_an_answer_that_is_hidden_is_neither_shown_nor_told_by_order_or_filter(
     assert patients_for(clinician) == ["urgent", "refused", "failed", "normal", "waiting", "doubt", "pneumonia"]
 
 
-def test_a_hidden_answer_is_shown_once_its_reader_has_read(clinician: User, radiologist: User, done_study: Study) -> None:
+def test_a_hidden_answer_is_shown_once_its_reader_has_read(
+    clinician: User, radiologist: User, done_study: Study
+) -> None:
     Profile.objects.create(user=clinician, reads_first=True)
     sign(done_study, clinician)
     assert "Pneumonia</span>" in row_of(get(browser_of(clinician), "read=all"), done_study)
