@@ -101,6 +101,21 @@ def _check_endpoint(url: str | None) -> str | None:
     return url
 
 
+def _check_email_url(url: SecretStr | None) -> SecretStr | None:
+    value = revealed(url)
+    if value is not None:
+        if not re.fullmatch(r"(smtp|smtps|smtp\+tls)://[^/\s]+/?", value):
+            raise ValueError("it must be like smtp+tls://user:password@mail.hospital.example:587, percent-encoded")
+        _check_port(value)
+    return url
+
+
+def _check_site_url(url: str | None) -> str | None:
+    if url is not None and not re.fullmatch(r"https?://[^/@\s]+/?", url):
+        raise ValueError("it must be like https://reader.hospital.example, without a path")
+    return url
+
+
 def _check_time_zone(name: str) -> str:
     if name not in available_timezones():
         raise ValueError(f"{name} is no time zone; give one like Asia/Ho_Chi_Minh")
@@ -143,6 +158,13 @@ class Environment(BaseSettings):
     s3_region: str | None = Field(alias="CXR_S3_REGION", default=None, pattern=r"^[a-z0-9-]+$")
     s3_access_key: SecretStr | None = Field(alias="CXR_S3_ACCESS_KEY", default=None)
     s3_secret_key: SecretStr | None = Field(alias="CXR_S3_SECRET_KEY", default=None, validate_default=True)
+    email_url: Annotated[SecretStr | None, AfterValidator(_check_email_url)] = Field(
+        alias="CXR_EMAIL_URL", default=None
+    )
+    email_from: str | None = Field(
+        alias="CXR_EMAIL_FROM", default=None, validate_default=True, pattern=r"^[^@\s]+@[^@\s]+$"
+    )
+    site_url: Annotated[str | None, AfterValidator(_check_site_url)] = Field(alias="CXR_SITE_URL", default=None)
     time_zone: Annotated[str, AfterValidator(_check_time_zone)] = Field(
         alias="CXR_TIME_ZONE", default="Asia/Ho_Chi_Minh"
     )
@@ -162,6 +184,13 @@ class Environment(BaseSettings):
         if bucket is None and info.data.get("storage") is StorageKind.S3:
             raise ValueError("it is needed where CXR_STORAGE is s3")
         return bucket
+
+    @field_validator("email_from")
+    @classmethod
+    def _is_needed_for_mail(cls, sender: str | None, info: ValidationInfo) -> str | None:
+        if "email_url" in info.data and (sender is None) != (info.data["email_url"] is None):
+            raise ValueError("it and CXR_EMAIL_URL are given together, or neither of them")
+        return sender
 
     @field_validator("s3_secret_key")
     @classmethod

@@ -1,5 +1,7 @@
 """Django's settings. What a site may choose comes from the environment, through `cxrsite.env`."""
 
+from urllib.parse import unquote, urlsplit
+
 import dj_database_url
 
 from cxrsite.env import BASE_DIR, StorageKind, read_environment, revealed, words_of
@@ -185,6 +187,20 @@ MEDIA_ROOT = ENV.var_dir / "media"
 FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 DATA_UPLOAD_MAX_NUMBER_FILES = ENV.max_files + 1  # one more, so that our own words answer the first too many
+
+# Notices by e-mail, where a server for them is given. One that is slow or away holds up nothing but the mail.
+CXR_SENDS_MAIL = ENV.email_url is not None
+_MAIL = urlsplit(revealed(ENV.email_url) or "")
+EMAIL_HOST = _MAIL.hostname or ""
+EMAIL_PORT = _MAIL.port or {"smtps": 465, "smtp+tls": 587}.get(_MAIL.scheme, 25)
+EMAIL_HOST_USER = unquote(_MAIL.username or "")
+EMAIL_HOST_PASSWORD = unquote(_MAIL.password or "")
+EMAIL_USE_SSL = _MAIL.scheme == "smtps"
+EMAIL_USE_TLS = _MAIL.scheme == "smtp+tls"
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = ENV.email_from or ""
+_HOST = next(iter(ALLOWED_HOSTS), "localhost").removeprefix(".")
+CXR_SITE_URL = (ENV.site_url or f"http{'s' if ENV.https else ''}://{_HOST}").rstrip("/")
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.TokenAuthentication"],

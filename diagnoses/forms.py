@@ -148,6 +148,24 @@ class HistoryForm(_Dressed, forms.Form):
         return HistoryFilter(**self.cleaned_data | {"indeterminate": certainty == "true", "sure": certainty == "false"})
 
 
+class SavedViewForm(forms.Form):
+    """A filter of a page, and what to call it."""
+
+    page = forms.ChoiceField(choices=[("worklist", _("Worklist")), ("history", _("History"))])
+    name = forms.CharField(
+        max_length=64,
+        error_messages={
+            "required": _("Give the view a name."),
+            "max_length": _("Give the view a shorter name, of 64 letters at most."),
+        },
+    )
+    query = forms.CharField(
+        required=False,
+        max_length=1000,
+        error_messages={"max_length": _("This filter is too long to be saved. Shorten what you search for.")},
+    )
+
+
 class LanguageForm(forms.Form):
     """The language to speak."""
 
@@ -183,9 +201,14 @@ class PreferencesForm(_Dressed, forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         if settings.CXR_FIRST_READ == ALWAYS:
             del self.fields["reads_first"]
-        if not user.email:
-            self.fields["wants_mail"].disabled = True
-            self.fields["wants_mail"].help_text = _("Your account has no e-mail address. Ask your administrator.")
+        if not settings.CXR_SENDS_MAIL:
+            self._cannot_mail(_("This site sends no e-mail: it has no mail server."))
+        elif not user.email:
+            self._cannot_mail(_("Your account has no e-mail address. Ask your administrator."))
+
+    def _cannot_mail(self, why: Any) -> None:
+        self.fields["wants_mail"].disabled = True
+        self.fields["wants_mail"].help_text = why
 
 
 class SigningForm(forms.Form):

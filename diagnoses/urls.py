@@ -3,26 +3,38 @@
 from django.contrib import admin
 from django.contrib.auth import views as auth_views
 from django.urls import include, path
-from django.views.generic import RedirectView
+
 
 
 from diagnoses.views import (
     agreement,
     dashboard,
     health,
+    help_page,
     history,
     models,
+    notices,
     pausing,
     pictures,
     preferences,
     readings,
     reports,
+    saved_views,
     signing,
     studies,
+    worklist,
 )
 
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="send"), name="worklist"),
+    path("", worklist.worklist, name="worklist"),
+    path("worklist/changes/", worklist.worklist_changes, name="worklist_changes"),
+    path("worklist/selected/", worklist.worklist_selected, name="worklist_selected"),
+    path("views/", saved_views.saved_views, name="saved_views"),
+    path("views/<int:view_id>/", saved_views.saved_view, name="saved_view"),
+    path("notices/", notices.notices, name="notices"),
+    path("notices/seen/", notices.notices_seen, name="notices_seen"),
+    path("sample/", worklist.sample, name="sample"),
+    path("help/", help_page.help_page, name="help"),
     path("send/", studies.send, name="send"),
     path("studies/<uuid:study_id>/", studies.study, name="study"),
     path("studies/<uuid:study_id>/images/", studies.study_images, name="study_images"),

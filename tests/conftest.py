@@ -60,6 +60,12 @@ def outsider(db: None) -> User:
 
 
 @pytest.fixture
+def radiologist(db: None) -> User:
+    """One who sees every study of the site."""
+    return make_user("radiologist", Role.RADIOLOGIST)
+
+
+@pytest.fixture
 def auditor(db: None) -> User:
     return make_user("auditor", Role.AUDITOR, is_staff=True)
 

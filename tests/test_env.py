@@ -30,7 +30,7 @@ S3 = {
     "CXR_S3_SECRET_KEY": PASSWORD,
 }
 SECRETS = ["CXR_SECRET_KEY", "DATABASE_URL", "REDIS_URL"]
-OPTIONAL_SECRETS = ["CXR_S3_ACCESS_KEY", "CXR_S3_SECRET_KEY"]
+OPTIONAL_SECRETS = ["CXR_S3_ACCESS_KEY", "CXR_S3_SECRET_KEY", "CXR_EMAIL_URL"]
 WRONG = [
     ("CXR_SECRET_KEY", "too-short-a-key"),
     ("DATABASE_URL", "sqlite:///db.sqlite3"),
@@ -59,6 +59,11 @@ WRONG = [
     ("CXR_STORAGE", "ftp"),
     ("CXR_TIME_ZONE", "Mars/Olympus"),
     ("CXR_LOG_LEVEL", "LOUD"),
+    ("CXR_EMAIL_URL", f"imap://me:{PASSWORD}@mail.example"),
+    ("CXR_EMAIL_URL", f"smtp://me:{PASSWORD}@mail.example:port"),
+    ("CXR_EMAIL_FROM", "nobody"),
+    ("CXR_EMAIL_FROM", "mail@without.server.example"),
+    ("CXR_SITE_URL", "reader.example"),
 ]
 
 
@@ -113,7 +118,7 @@ def test_whatever_sounds_secret_or_names_a_server_has_no_default() -> None:
     fields = {str(field.alias): field for field in Environment.model_fields.values()}
     secret = {name for name in fields if re.search("KEY|PASSWORD|SECRET|TOKEN|URL", name)}
     assert {name for name, field in fields.items() if field.is_required()} == set(SECRETS)
-    assert secret == set(SECRETS) | set(OPTIONAL_SECRETS)
+    assert secret == {*SECRETS, *OPTIONAL_SECRETS, "CXR_SITE_URL"}
     assert [fields[name].default for name in OPTIONAL_SECRETS] == [None, None]
 
 
@@ -206,6 +211,22 @@ def test_a_wrong_combination_of_storage_settings_stops_the_start(
     status, said = start(**{**S3, **changes})
     assert status == 1
     assert re.search(rf"^  {name}: .*{words}", said, re.MULTILINE), said
+    assert PASSWORD not in said
+
+
+def test_mail_needs_a_server_and_a_sender_and_leads_to_the_site() -> None:
+    said_of_mail = "s.CXR_SENDS_MAIL, s.EMAIL_HOST, s.EMAIL_PORT, s.EMAIL_USE_TLS, s.CXR_SITE_URL"
+    code = f"import cxrsite.settings as s; print({said_of_mail})"
+    assert start(code) == (0, "False  25 False https://localhost\n")
+    mail = {
+        "CXR_EMAIL_URL": f"smtp+tls://me%40here:{PASSWORD}@mail.example",
+        "CXR_EMAIL_FROM": "reader@hospital.example",
+    }
+    site = {"CXR_SITE_URL": "https://reader.example/"}
+    assert start(code, **mail, **site) == (0, "True mail.example 587 True https://reader.example\n")
+    status, said = start(code, CXR_EMAIL_URL=mail["CXR_EMAIL_URL"])
+    assert status == 1
+    assert "CXR_EMAIL_FROM: " in said
     assert PASSWORD not in said
 
 

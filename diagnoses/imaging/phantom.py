@@ -21,3 +21,10 @@ def draw_phantom(width: int = 320, height: int = 280, seed: int = 0) -> NDArray[
     soft = cv2.GaussianBlur(picture, (0, 0), 1.2 * unit)
     noise = np.random.default_rng(seed).normal(0, 5, picture.shape)
     return np.asarray(np.clip(soft + noise, 0, 255), np.uint8)
+
+
+def sample_png() -> bytes:
+    """The same as a PNG of an X-ray's size, with words in a corner that say that it is nobody's."""
+    picture = draw_phantom(1024, 896)
+    cv2.putText(picture, "SAMPLE, no patient", (16, 40), cv2.FONT_HERSHEY_SIMPLEX, 0.9, (235,), 2, cv2.LINE_AA)
+    return bytes(cv2.imencode(".png", picture)[1].tobytes())

@@ -15,6 +15,8 @@ class AuditAction(models.TextChoices):
     STUDY_VIEWED = "study_viewed", "Study viewed"
     PICTURE_VIEWED = "picture_viewed", "Picture viewed"
     HEATMAP_VIEWED = "heatmap_viewed", "Heatmap viewed"
+    WORKLIST_VIEWED = "worklist_viewed", "Worklist viewed"
+    URGENCY_CHANGED = "urgency_changed", "Urgency changed"
     HISTORY_VIEWED = "history_viewed", "History viewed"
     HISTORY_EXPORTED = "history_exported", "History exported"
     RESULT_RECORDED = "result_recorded", "Reading ended"

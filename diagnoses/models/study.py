@@ -48,6 +48,7 @@ class Study(models.Model):
         ordering = ["-created_at", "-id"]
         indexes = [
             models.Index(fields=["submitted_by", "-created_at", "-id"], name="study_history"),
+            models.Index(fields=["-created_at", "-id"], name="study_latest"),
             models.Index(fields=["submitted_by", "patient_id"], name="study_of_patient"),
             models.Index(fields=["batch"], name="study_of_batch", condition=~models.Q(batch=None)),
             GinIndex(

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from django.contrib.auth.models import User
+from django.contrib.auth.models import PermissionsMixin
 from django.db.models import Prefetch, QuerySet
 
 from diagnoses.models import Image, Job, Reading, RejectedFile, Result, Study
@@ -15,12 +15,15 @@ from diagnoses.states import ENDED, JobStatus
 
 
 def visible_to(user: Viewer) -> QuerySet[Study]:
-    """The studies that a user may see: their own, and for who may see every study all others, too."""
+    """The studies that a user may see: their own, or with the right to it every one of the site."""
     if not user.is_authenticated or not user.is_active:
         return Study.objects.none()
-    if isinstance(user, User) and user.has_perm(MAY_SEE_EVERY_STUDY):
-        return Study.objects.all()
-    return Study.objects.filter(submitted_by_id=user.pk)
+    return Study.objects.all() if sees_every_study(user) else Study.objects.filter(submitted_by_id=user.pk)
+
+
+def sees_every_study(user: Viewer) -> bool:
+    """Whether it makes no difference to what they may see who sent a study."""
+    return isinstance(user, PermissionsMixin) and user.has_perm(MAY_SEE_EVERY_STUDY)
 
 
 def jobs_visible_to(user: Viewer) -> QuerySet[Job]:

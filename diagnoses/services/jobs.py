@@ -21,6 +21,7 @@ from diagnoses.models import Job, ModelVersion, Result, Study
 from diagnoses.models.audit import AuditAction
 from diagnoses.models.job import BY_URGENCY, Purpose
 from diagnoses.selectors.pausing import not_paused
+from diagnoses.services.notifying import tell_of_ends
 from diagnoses.states import JobStatus, Move
 from diagnoses.transitions import move_jobs
 
@@ -134,6 +135,7 @@ def end_jobs(*, ends: Sequence[tuple[Claim, Outcome | NoResult]]) -> set[uuid.UU
         for reason, claims in reasons.items():
             moved += _end_without_result(claims, reason)
         record_ends(moved)
+        tell_of_ends(moved)
     return {job.pk for job in moved}
 
 

@@ -14,6 +14,7 @@ from diagnoses.models.job import Purpose
 from diagnoses.selectors.pausing import not_paused
 from diagnoses.selectors.registry import live_model_version
 from diagnoses.services.jobs import record_ends
+from diagnoses.services.notifying import tell_of_ends
 from diagnoses.states import JobStatus, Move
 from diagnoses.transitions import move_jobs
 
@@ -51,11 +52,12 @@ def reconcile() -> Reconciled:
         rung = unheard.update(rung_at=Now())
         if rung or retargeted:
             transaction.on_commit(queue.ring, robust=True)
-    return Reconciled(recovered, abandoned, rung, retargeted, withdrawn)
+        tell_of_ends([*abandoned, *withdrawn])
+    return Reconciled(recovered, len(abandoned), rung, retargeted, len(withdrawn))
 
 
-def _end_lost_leases() -> tuple[int, int]:
-    """Give up on jobs whose attempts are spent, and queue the others again: how many of either."""
+def _end_lost_leases() -> tuple[list[Job], int]:
+    """Give up on jobs whose attempts are spent, which are given back, and queue the others again: how many."""
     over = Job.objects.filter(status=JobStatus.RUNNING, lease_until__lt=Now())
     abandoned = move_jobs(
         over.filter(attempts__gte=settings.CXR_MAX_ATTEMPTS),
@@ -67,7 +69,7 @@ def _end_lost_leases() -> tuple[int, int]:
         "An administrator can look at the file and retry.",
     )
     record_ends(abandoned)
-    return len(abandoned), sum(_recover(over.filter(attempts=count), count) for count in _attempts_of(over))
+    return abandoned, sum(_recover(over.filter(attempts=count), count) for count in _attempts_of(over))
 
 
 def _attempts_of(jobs: QuerySet[Job]) -> list[int]:
@@ -81,15 +83,15 @@ def _recover(jobs: QuerySet[Job], attempts: int) -> int:
     return len(moved)
 
 
-def _leave_withdrawn_models() -> tuple[int, int]:
-    """Queue what waits for a version that is not shipped any more for the live one, or end it: how many of either.
+def _leave_withdrawn_models() -> tuple[int, list[Job]]:
+    """Queue what waits for a version that is not shipped any more for the live one: how many. Or end it: which.
 
     An image is read once by a version. Where the live one has its job for it already, that one is shown instead.
     """
     live = live_model_version()
     stranded = Job.objects.filter(status=JobStatus.QUEUED, model_version__available=False)
     if live is None or not live.available or not stranded.exists():
-        return 0, 0
+        return 0, []
     by_live = Job.objects.filter(model_version=live)
     waiting = stranded.exclude(purpose=Purpose.SHADOW).exclude(image__in=by_live.values("image"))
     one_of_each_image = waiting.order_by("image_id", "created_at", "id").distinct("image_id")
@@ -112,7 +114,7 @@ def _leave_withdrawn_models() -> tuple[int, int]:
     record_ends(withdrawn)
     wanted = [job.image_id for job in withdrawn if job.purpose != Purpose.SHADOW]
     show_shadow_jobs(by_live.filter(image__in=wanted))
-    return len(retargeted), len(withdrawn)
+    return len(retargeted), withdrawn
 
 
 def show_shadow_jobs(jobs: QuerySet[Job]) -> int:

@@ -20,7 +20,7 @@ USERS = ("anonymous", "outsider", "auditor", "clinician")
 
 TABLE = {
     #                   anonymous, outsider, auditor, owner
-    "worklist": (302, 302, 302, 302),
+    "worklist": (302, 200, 200, 200),
     "send": (302, 200, 403, 200),
     "preferences": (302, 200, 200, 200),
     "set_language": (405, 405, 405, 405),
@@ -64,6 +64,14 @@ TABLE = {
     "sign": (302, 405, 405, 405),
     "agreement": (302, 200, 200, 200),
     "pause": (302, 403, 403, 403),
+    "worklist_changes": (302, 200, 200, 200),
+    "worklist_selected": (302, 405, 405, 405),
+    "saved_views": (302, 405, 405, 405),
+    "saved_view": (302, 405, 405, 405),
+    "notices": (302, 200, 200, 200),
+    "notices_seen": (302, 405, 405, 405),
+    "sample": (302, 405, 405, 405),
+    "help": (302, 200, 200, 200),
 }
 """What a GET is answered with. An address that is missing here fails a test below."""
 
@@ -81,6 +89,10 @@ POST_TABLE = {
     "api_override": (401, 404, 403, 400),
     "sign": (302, 404, 403, 400),
     "pause": (302, 403, 403, 403),
+    "worklist_selected": (302, 302, 403, 302),
+    "saved_views": (302, 400, 400, 400),
+    "notices_seen": (302, 302, 302, 302),
+    "sample": (302, 302, 403, 302),
 }
 
 CASES = [(name, user) for name in TABLE for user in USERS]
@@ -128,6 +140,15 @@ ALLOWED = {
     "dashboard_json": {"GET", "HEAD"},
     "sign": {"POST"},
     "agreement": {"GET", "HEAD"},
+    "worklist": {"GET", "HEAD"},
+    "worklist_changes": {"GET", "HEAD"},
+    "worklist_selected": {"POST"},
+    "saved_views": {"POST"},
+    "saved_view": {"POST"},
+    "notices": {"GET", "HEAD"},
+    "notices_seen": {"POST"},
+    "sample": {"POST"},
+    "help": {"GET", "HEAD"},
 }
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 FORBIDDEN_METHODS = [(name, method) for name, allowed in ALLOWED.items() for method in METHODS if method not in allowed]
@@ -156,6 +177,8 @@ class House:
             "override": "job",
             "api_override": "job",
         }
+        if name == "saved_view":
+            return reverse(name, args=[1])
         if name == "colour_bar":
             return reverse(name, args=["jet"])
         if name in ("dashboard_part", "dashboard_csv"):
@@ -255,6 +278,26 @@ def test_an_administrator_sees_no_clinicians_study_outside_the_panel(
     assert house.client("administrator", name).get(house.url(name)).status_code == 404
 
 
+@pytest.mark.parametrize("name", [name for name in TABLE if name != "admin:index"])
+def test_a_radiologist_gets_of_every_study_what_its_sender_gets(house: House, radiologist: User, name: str) -> None:
+    house.users["radiologist"] = radiologist
+    assert house.client("radiologist", name).get(house.url(name)).status_code == TABLE[name][USERS.index("clinician")]
+
+
+@pytest.mark.parametrize("name", POST_TABLE)
+def test_a_radiologist_may_ask_of_every_study_what_its_sender_may(house: House, radiologist: User, name: str) -> None:
+    house.users["radiologist"] = radiologist
+    response = house.client("radiologist", name).post(house.url(name), format="multipart")
+    assert response.status_code == POST_TABLE[name][USERS.index("clinician")]
+
+
+def test_a_radiologist_who_loses_the_role_sees_nothing_of_others_any_more(house: House, radiologist: User) -> None:
+    house.users["radiologist"] = radiologist
+    client = house.client("radiologist", "study")
+    radiologist.groups.clear()
+    assert client.get(house.url("study")).status_code == 404
+
+
 @pytest.mark.parametrize(("name", "method"), FORBIDDEN_METHODS)
 def test_a_method_that_an_address_does_not_know_is_refused(house: House, name: str, method: str) -> None:
     response = house.client("clinician", name).generic(method, house.url(name))
@@ -276,7 +319,7 @@ def test_the_token_of_an_account_that_was_switched_off_opens_nothing(house: Hous
 
 
 def test_the_history_of_an_outsider_holds_nothing_of_the_owners(house: House) -> None:
-    for name in ("history", "api_studies"):
+    for name in ("history", "api_studies", "worklist"):
         response = house.client("outsider", name).get(house.url(name))
         assert "P-0001" not in response.content.decode()
         assert "P-0001" in house.client("clinician", name).get(house.url(name)).content.decode()

@@ -1,6 +1,7 @@
 """What a user chooses, and where it holds."""
 
 import pytest
+from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
@@ -68,7 +69,8 @@ def test_an_outsider_has_no_brightness_and_no_preferences() -> None:
         assert answer["Location"].startswith(reverse("sign_in"))
 
 
-def test_all_choices_are_on_one_page_and_saved(browser: Client, clinician: User) -> None:
+def test_all_choices_are_on_one_page_and_saved(browser: Client, clinician: User, settings: LazySettings) -> None:
+    settings.CXR_SENDS_MAIL = True
     clinician.email = "clinician@hospital.example"
     clinician.save()
     choices = {"language": "vi", "theme": "dark", "reads_first": "on", "wants_mail": "on"}
@@ -82,7 +84,16 @@ def test_all_choices_are_on_one_page_and_saved(browser: Client, clinician: User)
     }
 
 
-def test_mail_needs_an_address(browser: Client) -> None:
+def test_mail_needs_a_server(browser: Client, clinician: User) -> None:
+    clinician.email = "clinician@hospital.example"
+    clinician.save()
+    assert "it has no mail server" in browser.get(reverse("preferences")).content.decode()
+    browser.post(reverse("preferences"), {"language": "", "theme": "system", "wants_mail": "on"})
+    assert not Profile.objects.get().wants_mail
+
+
+def test_mail_needs_an_address(browser: Client, settings: LazySettings) -> None:
+    settings.CXR_SENDS_MAIL = True
     page = browser.get(reverse("preferences")).content.decode()
     assert "no e-mail address" in page
     browser.post(reverse("preferences"), {"language": "", "theme": "system", "wants_mail": "on"})

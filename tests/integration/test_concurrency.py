@@ -18,6 +18,7 @@ from diagnoses.audit import Actor
 from diagnoses.models import Image, Job, ModelVersion, Study
 from diagnoses.services import jobs as job_services
 from diagnoses.services import recovery, registry
+from diagnoses.states import JobStatus, Move
 from tests.diagnoses.factory import make_card
 from tests.integration.site import ROOT, wait_until
 
@@ -63,6 +64,19 @@ def claim_all(name: str) -> None:
     while claims := job_services.claim_jobs(worker_name=name, model_versions=[version], limit=BATCH):
         claimed += [(str(claim.job_id), claim.token) for claim in claims]
     print(json.dumps(claimed))
+
+
+def end_last(number: int) -> None:
+    """Wait for the start, fail one of the jobs that are left to the processes, and print how many were ended."""
+    study = Study.objects.get()
+    jobs = list(Job.objects.filter(image__study=study, status=JobStatus.RUNNING).order_by("pk"))
+    job = jobs[number]
+    claim = job_services.Claim(
+        job.pk, job.token, job.worker_name, "", "", job.model_version_id, None, False, False, False
+    )
+    end = job_services.NoResult(Move.FAIL, "internal_error", "It broke.")
+    wait_for_start()
+    print(json.dumps(len(job_services.end_jobs(ends=[(claim, end)]))))
 
 
 def reconcile() -> None:
@@ -206,6 +220,15 @@ def test_rounds_of_reconciling_at_once_recover_each_lost_job_once(seeded: Databa
     moves = seeded.rows("SELECT move, count(*) FROM diagnoses_jobtransition GROUP BY move ORDER BY move")
     assert moves == [("claim", JOBS), ("recover", JOBS)]
     assert seeded.rows("SELECT DISTINCT status, lease_until IS NULL FROM diagnoses_job") == [("queued", True)]
+
+
+def test_of_processes_that_end_the_last_jobs_of_a_study_at_once_the_last_tells_its_sender(seeded: Database) -> None:
+    seeded.together(["claim_all('worker')"])
+    kept = "SELECT id FROM diagnoses_job ORDER BY id LIMIT %s"
+    ended = "UPDATE diagnoses_job SET status = 'failed', lease_until = NULL, ended_at = now()"
+    seeded.rows(f"{ended} WHERE id NOT IN ({kept})", AT_ONCE)
+    assert seeded.together([f"end_last({number})" for number in range(AT_ONCE)]) == [1] * AT_ONCE
+    assert seeded.rows("SELECT kind, count(*) FROM diagnoses_notification GROUP BY kind") == [("batch_done", 1)]
 
 
 def test_installations_that_register_at_once_make_one_model_live_once(database: Database) -> None:

@@ -1,4 +1,4 @@
-"""`manage.py scheduler`: puts right, every few seconds, what a crash may have left, and each hour its files."""
+"""`manage.py scheduler`: puts right, every few seconds, what a crash may have left, each hour its files; sends mail."""
 
 import logging
 import signal
@@ -9,11 +9,14 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, close_old_connections, connection
 
+from diagnoses.services.mailing import mail_notices
 from diagnoses.services.recovery import reconcile
 from diagnoses.services.sweeping import sweep_orphans
 
 _EVERY_SECONDS = 2.0
 _SWEEP_EVERY_SECONDS = 3600.0
+_MAIL_EVERY_SECONDS = 10.0
+_MAIL_AFTER_FAILURE_SECONDS = 60.0
 _log = logging.getLogger(__name__)
 
 
@@ -28,6 +31,9 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: stop.set())
         # In a thread: to go through a large storage takes minutes, and lost jobs must not wait for it.
         threading.Thread(target=_sweep_again_and_again, args=(stop,), name="sweep", daemon=True).start()
+        if settings.CXR_SENDS_MAIL:
+            # In another: a mail server may keep one waiting.
+            threading.Thread(target=_mail_again_and_again, args=(stop,), name="mail", daemon=True).start()
         _log.info("The scheduler is up")
         while not stop.is_set():
             _round()
@@ -50,6 +56,24 @@ def _round() -> None:
         )
     if found.rung:
         _log.info("Rang again for %d jobs", found.rung)
+
+
+def _mail_again_and_again(stop: threading.Event) -> None:
+    """Every few seconds, and after a failure less often."""
+    while not stop.wait(_MAIL_EVERY_SECONDS if _mail() else _MAIL_AFTER_FAILURE_SECONDS):
+        pass
+
+
+def _mail() -> bool:
+    """Send what waits; whether all of it could be."""
+    try:
+        mailed = mail_notices()
+    except DatabaseError as error:
+        _log.warning("The database is out of reach for mail (%s); trying again.", error)
+        return False
+    finally:
+        connection.close()
+    return not mailed.failed
 
 
 def _sweep_again_and_again(stop: threading.Event) -> None:

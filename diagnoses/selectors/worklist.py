@@ -1,0 +1,143 @@
+"""The worklist: what a user may see and somebody should look at, what needs a person first at its top."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import (
+    BooleanField,
+    Case,
+    Count,
+    Exists,
+    F,
+    Func,
+    IntegerChoices,
+    Min,
+    OuterRef,
+    Prefetch,
+    Q,
+    QuerySet,
+    UUIDField,
+    Value,
+    When,
+    Window,
+)
+
+from diagnoses.models import Job, Reading, Study
+from diagnoses.models.job import Label, Purpose
+from diagnoses.selectors.hiding import hidden_images
+from diagnoses.selectors.studies import StudyState, Viewer, sees_every_study, state_of, visible_to
+from diagnoses.states import JobStatus
+
+PAGE_SIZE = 50
+
+
+class Need(IntegerChoices):
+    """How much an image needs a person, the most first. What is hidden from the user is not known to the list, too."""
+
+    PNEUMONIA = 1
+    CANNOT_SAY = 2
+    REFUSED = 3
+    FAILED = 4
+    NOT_KNOWN = 5
+    NORMAL = 6
+
+
+@dataclass(frozen=True)
+class WorklistStudy:
+    """A study of the list as the user may see it."""
+
+    state: StudyState
+    hidden: set[UUID] = field(default_factory=set)
+    """Images whose answer the user shall not see yet."""
+    readers: list[str] = field(default_factory=list)
+    """Who has signed a reading of one of its images."""
+
+
+def in_need(user: Viewer, since: datetime) -> QuerySet[Job, dict[str, Any]]:
+    """A row for each study that was sent since then: its key as `study`, by the latest readings of its images.
+
+    Unread ones before read ones, then urgent ones, then by need, then the oldest, who has waited longest. What narrows
+    it may ask for `need` and `lacking` of the readings that make up a row, and for `unread`, how many lack a person's.
+    """
+    jobs = _latest(user, since)
+    answered = jobs.filter(status=JobStatus.DONE).values_list("image_id", flat=True)
+    hidden = hidden_images(user, list(answered))
+    rows = jobs.alias(need=_need(hidden), lacking=_lacks_reading()).order_by().values(study=F("image__study"))
+    return rows.annotate(
+        worst=Min("need"),
+        unread=Count("pk", filter=Q(lacking=True)),
+        is_read=Case(When(unread=0, then=True), default=False),
+    ).order_by("is_read", "-image__study__urgent", "worst", "image__study__created_at", "study")
+
+
+def page_of(rows: QuerySet[Job, dict[str, Any]], number: int) -> tuple[list[UUID], int]:
+    """The studies of one page, counted from 1, and how many there are on all pages together."""
+    first = (number - 1) * PAGE_SIZE
+    counted = rows.annotate(total=Window(Count("*")))[first : first + PAGE_SIZE]
+    page = list(counted.values_list("study", "total"))
+    return [study for study, _ in page], page[0][1] if page else 0
+
+
+def studies_of(user: Viewer, study_ids: Sequence[UUID]) -> list[WorklistStudy]:
+    """Those of these studies that the user may see, in the same order."""
+    found = {study.pk: study for study in _with_all(visible_to(user).filter(pk__in=study_ids))}
+    studies = [found[pk] for pk in study_ids if pk in found]
+    hidden = hidden_images(user, [image.pk for study in studies for image in study.images.all()])
+    return [WorklistStudy(state_of(study), hidden, _readers_of(study)) for study in studies]
+
+
+def _latest(user: Viewer, since: datetime) -> QuerySet[Job]:
+    """The latest reading of each image of those studies. No study is younger than its readings."""
+    shown = Job.objects.exclude(purpose=Purpose.SHADOW)
+    owned = shown if sees_every_study(user) else shown.filter(owner_id=user.pk)
+    later = Q(created_at__gt=OuterRef("created_at")) | Q(created_at=OuterRef("created_at"), pk__gt=OuterRef("pk"))
+    newer = shown.filter(later, image=OuterRef("image"))
+    in_sight = owned.filter(created_at__gte=since, image__study__created_at__gte=since)
+    return in_sight.filter(image__study__in=visible_to(user)).exclude(Exists(newer)).order_by()
+
+
+def _lacks_reading() -> Any:
+    """Whether nobody has signed a reading of the image. Where a second reader is wanted, this is where to ask."""
+    return ~Exists(Reading.objects.filter(image=OuterRef("image")))
+
+
+class _IsOneOf(Func):
+    """Whether the first is among the second, an array."""
+
+    arg_joiner = " = ANY ("
+    template = "%(expressions)s)"
+    output_field = BooleanField()
+
+
+def _need(hidden: Collection[UUID]) -> Case:
+    keys = Value(sorted(hidden), output_field=ArrayField(UUIDField()))
+    return Case(
+        *(
+            [When(Q(_IsOneOf(F("image_id"), keys), status=JobStatus.DONE), then=Value(Need.NOT_KNOWN))]
+            if hidden
+            else []
+        ),
+        When(status__in=[JobStatus.QUEUED, JobStatus.RUNNING], then=Value(Need.NOT_KNOWN)),
+        When(status=JobStatus.REFUSED, then=Value(Need.REFUSED)),
+        When(status=JobStatus.FAILED, then=Value(Need.FAILED)),
+        When(indeterminate=True, then=Value(Need.CANNOT_SAY)),
+        When(label=Label.PNEUMONIA, then=Value(Need.PNEUMONIA)),
+        default=Value(Need.NORMAL),
+    )
+
+
+def _with_all(studies: QuerySet[Study]) -> QuerySet[Study]:
+    """With what a row says of them: as many queries as there are tables, however many studies."""
+    jobs = Job.objects.exclude(purpose=Purpose.SHADOW).select_related("result", "model_version")
+    light = jobs.defer("model_version__card", "result__heatmap").order_by("-created_at", "-id")
+    readings = Prefetch("images__readings", queryset=Reading.objects.order_by("signed_at", "id"))
+    return studies.prefetch_related(Prefetch("images__jobs", queryset=light), readings, "rejected_files")
+
+
+def _readers_of(study: Study) -> list[str]:
+    names = [reading.reader_name for image in study.images.all() for reading in image.readings.all()]
+    return list(dict.fromkeys(names))
