@@ -5,7 +5,7 @@ from django.contrib.auth import views as auth_views
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from diagnoses.views import health, history, models, pictures, preferences, readings, studies
+from diagnoses.views import compare, exports, health, history, models, pictures, preferences, readings, studies
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="send"), name="worklist"),
@@ -20,6 +20,13 @@ urlpatterns = [
     path("palettes/<str:palette>.png", pictures.colour_bar, name="colour_bar"),
     path("history/", history.history, name="history"),
     path("history/export.csv", history.history_csv, name="history_csv"),
+    path("history/columns/", history.history_columns, name="history_columns"),
+    path("exports/", exports.exports, name="exports"),
+    path("exports/list/", exports.export_list, name="export_list"),
+    path("exports/<uuid:export_id>/file/", exports.export_file, name="export_file"),
+    path("exports/<uuid:export_id>/cancel/", exports.export_cancel, name="export_cancel"),
+    path("exports/<uuid:export_id>/retry/", exports.export_retry, name="export_retry"),
+    path("compare/", compare.compare, name="compare"),
     path("models/", models.model_list, name="models"),
     path("models/<str:name>/<str:version>/", models.model_page, name="model"),
     path("preferences/", preferences.preferences, name="preferences"),

@@ -51,8 +51,8 @@ class Migration(migrations.Migration):
                                 "No case matches the filter any more. Look at the history again.",
                             ),
                             (
-                                "unwritable",
-                                "The file could not be written. Try again later; if it lasts, tell your IT.",
+                                "storage",
+                                "Files could not be read or written. Try again later; if it lasts, tell your IT.",
                             ),
                             (
                                 "worker_lost",

@@ -22,7 +22,7 @@ class ExportFault(models.TextChoices):
 
     TOO_LARGE = "too_large", _("The file would be too large. Narrow the filter in the history and export it in parts.")
     NOTHING_LEFT = "nothing_left", _("No case matches the filter any more. Look at the history again.")
-    UNWRITABLE = "unwritable", _("The file could not be written. Try again later; if it lasts, tell your IT.")
+    STORAGE = "storage", _("Files could not be read or written. Try again later; if it lasts, tell your IT.")
     WORKER_LOST = "worker_lost", _("The worker stopped several times over it. Tell your IT, or try again later.")
     SWITCHED_OFF = "switched_off", _("The account is switched off.")
     INTERNAL_ERROR = "internal_error", _("Packing failed on the server. Try again; if it lasts, tell your IT.")

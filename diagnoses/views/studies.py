@@ -22,6 +22,7 @@ from diagnoses.models import Image, Study
 from diagnoses.models.audit import AuditAction
 from diagnoses.notices import following_async
 from diagnoses.roles import MAY_SUBMIT
+from diagnoses.selectors.comparing import earlier_studies
 from diagnoses.selectors.following import LOOK_ANYWAY_SECONDS, LOOKING, Pace
 from diagnoses.selectors.registry import a_worker_is_alive, available_model_versions
 from diagnoses.selectors.studies import StudyState, Viewer, study_state
@@ -120,6 +121,7 @@ def _show(
         "prevalence": settings.CXR_PREVALENCE,
         "worker_is_alive": state.ended or a_worker_is_alive(),
         "waiting": waiting_of(state),
+        "earlier": earlier_studies(request.user, state.study),
     }
     return render(request, template, context, status=status)
 
