@@ -29,5 +29,5 @@ def decimals(value: float) -> str:
 
 @register.filter
 def points(value: float) -> str:
-    """A change of 0.0312 as `+3.1 %`, in points of a hundred, its sign always said."""
-    return f"{value * 100:+.1f} %"
+    """A change of 0.0312 as `+3.1`, in percentage points, its sign always said."""
+    return f"{value * 100:+.1f}"

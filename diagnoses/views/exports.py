@@ -4,7 +4,6 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from datetime import timedelta
-from typing import IO
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -58,18 +57,14 @@ def export_list(request: HttpRequest) -> HttpResponse:
 def export_file(request: HttpRequest, export_id: uuid.UUID) -> HttpResponseBase:
     """The packed cases."""
     export = get_object_or_404(exports_of(request.user).filter(status=ExportStatus.DONE), pk=export_id)
-    stack = ExitStack()
     try:
-        file = stack.enter_context(storage.reading(export.stored_name))
+        with storage.reading(export.stored_name):
+            pass  # it is there; it is read once the response is on its way
     except OSError as error:
         raise Http404 from error
-    try:
-        detail = {"filter": export.query, "studies": export.total}
-        audit.record(AuditAction.EXPORT_FETCHED, audit.actor_of(request), export, **detail)
-    except BaseException:
-        stack.close()
-        raise
-    response = StreamingHttpResponse(_Pieces(file, stack), content_type="application/zip")
+    detail = {"filter": export.query, "studies": export.total}
+    audit.record(AuditAction.EXPORT_FETCHED, audit.actor_of(request), export, **detail)
+    response = StreamingHttpResponse(_pieces(export.stored_name), content_type="application/zip")
     response["Content-Length"] = str(export.byte_size)
     response["Content-Disposition"] = f'attachment; filename="cases-{timezone.localdate():%Y-%m-%d}-{export.pk}.zip"'
     response["X-Content-Type-Options"] = "nosniff"
@@ -153,13 +148,9 @@ def _row(export: Export) -> dict[str, object]:
     }
 
 
-class _Pieces:
-    """A file bit by bit, each read in a thread, and closed with the response whether it was read or not."""
-
-    def __init__(self, file: IO[bytes], stack: ExitStack) -> None:
-        self._file = file
-        self.close = stack.close
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        while piece := await sync_to_async(self._file.read)(_PIECE_BYTES):
+async def _pieces(stored_name: str) -> AsyncIterator[bytes]:
+    """The file bit by bit, each read in a thread."""
+    with ExitStack() as stack:
+        file = await sync_to_async(stack.enter_context)(storage.reading(stored_name))
+        while piece := await sync_to_async(file.read)(_PIECE_BYTES):
             yield piece
