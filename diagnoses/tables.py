@@ -32,7 +32,7 @@ COLUMN_CHOICES = [
 _NAMES = dict(COLUMN_CHOICES)
 
 
-class HistoryTable(tables.Table):
+class HistoryTable(tables.Table):  # type: ignore[misc] # it ships no types
     """Readings, one a row. Which of its columns are shown the user chooses; their order is the table's."""
 
     sent = tables.Column(_NAMES["sent"], accessor="job__created_at")
