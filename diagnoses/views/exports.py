@@ -12,6 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, Qu
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
@@ -89,8 +90,10 @@ def export_retry(request: HttpRequest, export_id: uuid.UUID) -> HttpResponse:
 
 def _ask(request: HttpRequest) -> HttpResponse:
     assert isinstance(request.user, User)  # noqa: S101 - for the type checker; nobody else gets past the sign-in
-    query = request.POST.get("query", "")
-    form = HistoryForm(QueryDict(query))
+    sent = QueryDict(request.POST.get("query", ""))
+    form = HistoryForm(sent)
+    # Only what the filter knows, so that nothing longer is kept or shown again.
+    query = urlencode({name: sent[name] for name in form.fields if sent.get(name)})
     if not form.is_valid():
         return _no(request, query, _("The filter is not valid. Go back to the history and set it again."), 400)
     try:
