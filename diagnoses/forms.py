@@ -129,7 +129,7 @@ _STATES = [
     (JobStatus.FAILED.value, _("Failed")),
 ]
 _REFUSALS = [
-    *((code.value, code.label) for code in ReadingWarning if code in GATE_FAULTS),
+    *((code.value, code.label) for code in ReadingWarning if code.value in GATE_FAULTS),
     (ImageFault.DAMAGED.value, _("Damaged")),
 ]
 _READINGS = [
@@ -162,12 +162,9 @@ class StudyFilterForm(_Dressed, forms.Form):
 
     def wanted(self) -> HistoryFilter:
         """The filter that was asked for."""
-        flags = {
-            name: bool(self.cleaned_data[name])
-            for name in ("indeterminate", "overridden", "urgent")
-            if name in self.fields
-        }
-        return HistoryFilter(**self.cleaned_data | flags)
+        said: dict[str, Any] = dict(self.cleaned_data)
+        flags = {"indeterminate", "overridden", "urgent"} & said.keys()
+        return HistoryFilter(**said | {name: bool(said[name]) for name in flags})
 
 
 class HistoryForm(StudyFilterForm):

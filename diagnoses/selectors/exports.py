@@ -56,5 +56,6 @@ def stored_filter(wanted: HistoryFilter) -> dict[str, Any]:
 
 def filter_of(stored: dict[str, Any]) -> HistoryFilter:
     """The filter that was stored so."""
-    days = {name: date.fromisoformat(stored[name]) for name in ("since", "until") if name in stored}
-    return HistoryFilter(**stored | days)
+    days = {"since", "until"} & stored.keys()
+    said: dict[str, Any] = stored | {name: date.fromisoformat(stored[name]) for name in days}
+    return HistoryFilter(**said)

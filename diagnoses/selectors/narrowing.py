@@ -42,8 +42,8 @@ def condition_of(user: Viewer, wanted: HistoryFilter) -> Q | None:
         conditions.append(_is(of_image.values("study__patient_sex"), wanted.sex))
     if wanted.reading:
         conditions.append(_of_readers(wanted.reading))
-    if wanted.asks_for_answers and Profile.objects.filter(user_id=user.pk, reads_first=True).exists():
-        # A filter by answers would tell what is hidden from who reads first.
+    if wanted.asks_for_answers and _reads_first(user):
+        # A filter by answers would tell what is hidden.
         conditions.append(~_is_missing(_signed().filter(reader_id=user.pk)))
     return reduce(and_, conditions) if conditions else None
 
@@ -57,6 +57,10 @@ def look_through(ranges: Sequence[QuerySet[Job]], condition: Q, count: int) -> F
         near = [jobs.filter(Q(created_at__gte=at), Q(created_at__gt=at) | Q(id__gte=pk)) for jobs in ranges]
     places = newest([jobs.filter(condition) for jobs in near], count)
     return Found(places, end[0] if end and len(places) < count else None)
+
+
+def _reads_first(user: Viewer) -> bool:
+    return user.is_authenticated and Profile.objects.filter(user_id=user.pk, reads_first=True).exists()
 
 
 def _of_readers(reading: str) -> Q:

@@ -7,7 +7,7 @@ full resolution. At any time one picture is in memory, and of each study that wa
 import json
 import logging
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import IO, Any
@@ -50,7 +50,7 @@ class _LostError(Exception):
     """The export was cancelled, or is another worker's."""
 
 
-def pack(claim: ExportClaim) -> Iterator[None]:
+def pack(claim: ExportClaim) -> Generator[None, None, None]:
     """Pack a claimed export, a step each time, to its end, whatever that is.
 
     Given up between two steps, nothing stays of it; its lease or `give_back_export` then leaves it to another worker.

@@ -19,7 +19,10 @@ from diagnoses.states import JobStatus
 from tests.bench.history import OWNER, seed
 from tests.diagnoses.factory import make_job, make_reading, make_study
 from tests.diagnoses.test_history import add_many, get, names_on, next_of
-from tests.diagnoses.test_history_plans import LOOKED_THROUGH, faults_of, nodes_of, plans_of
+from tests.diagnoses.test_history_plans import faults_of, nodes_of, plans_of
+
+LOOKED_THROUGH = 200
+"""A small part of any range, as the real number is of those that grow. For most of a range all of it may be sorted."""
 
 
 @pytest.fixture
@@ -29,7 +32,7 @@ def cases(clinician: User, outsider: User, model_version: ModelVersion) -> None:
     boy = make_study(clinician, model_version, patient_sex="M")
     agreed = make_job(girl, model_version, JobStatus.DONE, filename="a.png")
     make_reading(agreed.image, clinician, "PNEUMONIA", "agree")
-    refused = {"error_code": "not_frontal", "error_message": "No frontal view."}
+    refused: dict[str, Any] = {"error_code": "not_frontal", "error_message": "No frontal view."}
     make_job(girl, model_version, JobStatus.REFUSED, filename="b.png", **refused)
     overridden: dict[str, Any] = {"override_code": "inverted", "override_by": "x", "override_reason": "y"}
     changed = make_job(boy, model_version, JobStatus.DONE, filename="c.png", **overridden, override_at=Now())

@@ -10,6 +10,7 @@ from diagnoses.audit import user_actor
 from diagnoses.models import Export, Job, ModelVersion, Study
 from diagnoses.selectors.ranges import HistoryFilter
 from diagnoses.services import exporting
+from diagnoses.services.packing import pack
 from diagnoses.states import JobStatus
 from tests.diagnoses.factory import make_job, make_study, stored_files
 from tests.workers.test_drain import ToldReader, a_runtime
@@ -44,10 +45,9 @@ def status_of(export: Export) -> str:
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, at_step: int, act: Any) -> None:
     """Something happens before a step of packing."""
-    real = packing.pack
 
     def steps(claim: Any) -> Iterator[None]:
-        for number, _ in enumerate(real(claim), 1):
+        for number, _ in enumerate(pack(claim), 1):
             if number == at_step:
                 act()
             yield
