@@ -150,6 +150,10 @@ class Environment(BaseSettings):
     max_files: int = Field(alias="CXR_MAX_FILES", default=200, ge=1, le=1000)
     max_queued: int = Field(alias="CXR_MAX_QUEUED", default=5000, ge=1000, le=1_000_000)
     orphan_seconds: int = Field(alias="CXR_ORPHAN_SECONDS", default=86_400, ge=1)
+    export_cases: int = Field(alias="CXR_EXPORT_CASES", default=2000, ge=1, le=100_000)
+    export_days: int = Field(alias="CXR_EXPORT_DAYS", default=7, ge=1, le=365)
+    # A bucket takes five gigabytes in one request.
+    export_mb: int = Field(alias="CXR_EXPORT_MB", default=4096, ge=1, le=4500)
     storage: StorageKind = Field(alias="CXR_STORAGE", default=StorageKind.FILE)
     s3_bucket: str | None = Field(
         alias="CXR_S3_BUCKET", default=None, validate_default=True, pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"

@@ -6,7 +6,8 @@ from io import StringIO
 
 from django.utils import timezone
 
-from diagnoses.models import Job, Result
+from diagnoses.models import Reading, Result
+from diagnoses.selectors.cases import HIDDEN_WORDS, Case
 
 COLUMNS = (
     "sent_at",
@@ -30,22 +31,25 @@ COLUMNS = (
     "model",
     "model_version",
     "error",
+    "finding",
+    "agreement",
+    "reader",
+    "signed_at",
 )
-HIDDEN = "hidden"
-"""Stands for the label of an answer that is hidden from who asks."""
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def csv_lines(jobs: Iterable[Job]) -> Iterator[str]:
+def csv_lines(cases: Iterable[Case]) -> Iterator[str]:
     """A heading, then one line per reading. Starts with a byte-order mark, without which Excel misreads accents."""
-    yield "\ufeff" + _line(COLUMNS)
-    for job in jobs:
-        yield _line(_cells(job))
+    yield "\ufeff" + csv_line(COLUMNS)
+    for case in cases:
+        yield csv_line(cells_of(case))
 
 
-def _cells(job: Job) -> list[object]:
+def cells_of(case: Case) -> list[object]:
+    """What stands in the columns."""
+    job = case.job
     study = job.image.study
-    result: Result | None = None if job.is_hidden else getattr(job, "result", None)
     return [
         timezone.localtime(job.created_at).isoformat(timespec="seconds"),
         study.pk,
@@ -56,17 +60,33 @@ def _cells(job: Job) -> list[object]:
         study.patient_birth_date or "",
         _text(study.accession_number),
         job.status,
-        *(_answer(result) if result else [HIDDEN if job.is_hidden else "", *[""] * 5]),
+        *_answer(case),
         job.override_code,
         _text(job.override_by),
         _text(job.override_reason),
         job.model_version.name,
         job.model_version.version,
         job.error_code,
+        *(_signed(case.reading) if case.reading else [""] * 4),
     ]
 
 
-def _answer(result: Result) -> list[str]:
+def _answer(case: Case) -> list[str]:
+    if case.hidden:
+        return [str(HIDDEN_WORDS), *[""] * 5]
+    return _answer_of(case.result) if case.result else [""] * 6
+
+
+def _signed(reading: Reading) -> list[str]:
+    return [
+        reading.finding,
+        reading.agreement,
+        _text(reading.reader_name),
+        timezone.localtime(reading.signed_at).isoformat(timespec="seconds"),
+    ]
+
+
+def _answer_of(result: Result) -> list[str]:
     return [
         result.label,
         result.indeterminate_reason,
@@ -82,7 +102,8 @@ def _text(value: str) -> str:
     return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
 
 
-def _line(cells: Iterable[object]) -> str:
+def csv_line(cells: Iterable[object]) -> str:
+    """One line of such a file."""
     buffer = StringIO()
     csv.writer(buffer).writerow(cells)
     return buffer.getvalue()

@@ -8,16 +8,19 @@ from django.contrib.auth.models import User
 from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy as _
 
+from diagnoses.imaging.errors import GATE_FAULTS, ImageFault
 from diagnoses.models import ModelVersion, Profile, Study
-from diagnoses.models.job import Label
+from diagnoses.models.job import Label, ReadingWarning
 from diagnoses.models.people import Language, Theme
 from diagnoses.models.reading import Agreement, Finding
+from diagnoses.models.study import Sex
 from diagnoses.selectors.cards import find_model_version
 from diagnoses.selectors.hiding import ALWAYS
-from diagnoses.selectors.ranges import HistoryFilter
+from diagnoses.selectors.ranges import NO_READING, HistoryFilter
 from diagnoses.selectors.registry import available_model_versions
 from diagnoses.services.submission import StudyDetails
 from diagnoses.states import JobStatus
+from diagnoses.tables import COLUMN_CHOICES
 
 
 class _ManyFilesInput(forms.ClearableFileInput):
@@ -120,32 +123,96 @@ class StudyForm(_Dressed, forms.ModelForm):  # type: ignore[type-arg]
         return len(list(self.fields["model"].choices)) > 1  # type: ignore[attr-defined]
 
 
+_STATES = [
+    (JobStatus.QUEUED.value, _("Waiting")),
+    (JobStatus.RUNNING.value, _("Being read")),
+    (JobStatus.DONE.value, _("Done")),
+    (JobStatus.REFUSED.value, _("Refused")),
+    (JobStatus.FAILED.value, _("Failed")),
+]
+_REFUSALS = [
+    *((code.value, code.label) for code in ReadingWarning if code.value in GATE_FAULTS),
+    (ImageFault.DAMAGED.value, _("Damaged")),
+]
+_READINGS = [
+    (Agreement.AGREE.value, _("Agrees with the answer")),
+    (Agreement.DISAGREE.value, _("Disagrees with the answer")),
+    (Agreement.CANNOT_TELL.value, _("Cannot tell")),
+    (NO_READING, _("Has not read it")),
+]
+
+
 def model_choices() -> list[tuple[str, str]]:
     """The models that have ever been registered, for a filter."""
     names = ModelVersion.objects.order_by("name").values_list("name", flat=True).distinct()
-    return [("", "Any model"), *((name, name) for name in names)]
+    return [("", str(_("Any model"))), *((name, name) for name in names)]
 
 
-class HistoryForm(_Dressed, forms.Form):
-    """What to look for in the history; lives in the page's address."""
+class StudyFilterForm(_Dressed, forms.Form):
+    """What to look for among studies and readings; lives in an address."""
 
-    search = forms.CharField(required=False, max_length=200)
-    label = forms.ChoiceField(required=False, choices=[("", "Any answer"), *Label.choices])
+    search = forms.CharField(required=False, max_length=200, label=_("Search"))
+    label = forms.ChoiceField(required=False, choices=[("", _("Any answer")), *Label.choices], label=_("Answer"))
     indeterminate = forms.ChoiceField(
-        required=False, choices=[("", "Sure or not"), ("false", "Sure"), ("true", "Cannot say")], label="Certainty"
+        required=False,
+        choices=[("", _("Sure or not")), ("false", _("Sure")), ("true", _("Cannot say"))],
+        label=_("Certainty"),
     )
-    status = forms.ChoiceField(
-        required=False, choices=[("", "Any state"), *((s.value, s.value.capitalize()) for s in JobStatus)]
-    )
-    patient_id = forms.CharField(required=False, max_length=64, label="Patient ID")
-    model = forms.ChoiceField(required=False, choices=model_choices)
-    since = forms.DateField(required=False, widget=_DateInput(), label="From")
-    until = forms.DateField(required=False, widget=_DateInput(), label="To")
+    status = forms.ChoiceField(required=False, choices=[("", _("Any state")), *_STATES], label=_("State"))
+    patient_id = forms.CharField(required=False, max_length=64, label=_("Patient ID"))
+    model = forms.ChoiceField(required=False, choices=model_choices, label=_("Model"))
+    since = forms.DateField(required=False, widget=_DateInput(), label=_("From"))
+    until = forms.DateField(required=False, widget=_DateInput(), label=_("To"))
 
     def wanted(self) -> HistoryFilter:
         """The filter that was asked for."""
-        certainty = self.cleaned_data["indeterminate"]
-        return HistoryFilter(**self.cleaned_data | {"indeterminate": certainty == "true", "sure": certainty == "false"})
+        said: dict[str, Any] = dict(self.cleaned_data)
+        certainty = said["indeterminate"]
+        flags = {"overridden", "urgent"} & said.keys()
+        said |= {name: bool(said[name]) for name in flags}
+        return HistoryFilter(**said | {"indeterminate": certainty == "true", "sure": certainty == "false"})
+
+
+class HistoryForm(StudyFilterForm):
+    """The same, and what the page of the history can be narrowed to besides."""
+
+    refusal = forms.ChoiceField(required=False, choices=[("", _("Any reason")), *_REFUSALS], label=_("Refused for"))
+    overridden = forms.ChoiceField(
+        required=False, choices=[("", _("Overridden or not")), ("true", _("Refusal overridden"))], label=_("Override")
+    )
+    urgent = forms.ChoiceField(
+        required=False, choices=[("", _("Urgent or not")), ("true", _("Urgent"))], label=_("Urgency")
+    )
+    reading = forms.ChoiceField(required=False, choices=[("", _("Read or not")), *_READINGS], label=_("Clinician"))
+    sex = forms.ChoiceField(required=False, choices=[("", _("Any sex")), *Sex.choices], label=_("Sex"))
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or self.cleaned_data
+        since, until = said.get("since"), said.get("until")
+        if since and until and since > until:
+            self.add_error("until", _("This day lies before the first one. Choose a later one, or leave it empty."))
+        return said
+
+
+class ColumnsForm(forms.Form):
+    """Which columns the history shows."""
+
+    columns = forms.MultipleChoiceField(
+        choices=COLUMN_CHOICES, error_messages={"required": _("Choose one column at least.")}
+    )
+
+
+class CompareForm(forms.Form):
+    """Two studies to lay side by side."""
+
+    a = forms.UUIDField()
+    b = forms.UUIDField()
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or self.cleaned_data
+        if "a" in said and said["a"] == said.get("b"):
+            raise forms.ValidationError(_("This is one study twice."))
+        return said
 
 
 class SavedViewForm(forms.Form):

@@ -4,11 +4,11 @@ from django.contrib import admin
 from django.contrib.auth import views as auth_views
 from django.urls import include, path
 
-
-
 from diagnoses.views import (
     agreement,
+    compare,
     dashboard,
+    exports,
     health,
     help_page,
     history,
@@ -55,6 +55,13 @@ urlpatterns = [
     path("dashboard/parts/<str:name>/", dashboard.dashboard_part, name="dashboard_part"),
     path("dashboard/<str:name>.csv", dashboard.dashboard_csv, name="dashboard_csv"),
     path("dashboard/figures.json", dashboard.dashboard_json, name="dashboard_json"),
+    path("history/columns/", history.history_columns, name="history_columns"),
+    path("exports/", exports.exports, name="exports"),
+    path("exports/list/", exports.export_list, name="export_list"),
+    path("exports/<uuid:export_id>/file/", exports.export_file, name="export_file"),
+    path("exports/<uuid:export_id>/cancel/", exports.export_cancel, name="export_cancel"),
+    path("exports/<uuid:export_id>/retry/", exports.export_retry, name="export_retry"),
+    path("compare/", compare.compare, name="compare"),
     path("models/", models.model_list, name="models"),
     path("models/<str:name>/<str:version>/", models.model_page, name="model"),
     path("images/<uuid:image_id>/sign/", signing.sign, name="sign"),

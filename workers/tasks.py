@@ -11,6 +11,7 @@ from celery.signals import worker_process_init, worker_process_shutdown
 
 from workers import drain as draining
 from workers import runtime
+from workers.packing import Packer
 from workers.watch import Watch
 
 _log = logging.getLogger(__name__)
@@ -35,11 +36,20 @@ def watch() -> Watch:
     return begun
 
 
+@cache
+def packer() -> Packer:
+    """What packs exports in this process, begun at the first call."""
+    begun = Packer(runtime.current())
+    begun.start()
+    return begun
+
+
 @worker_process_init.connect
 def _load_model(**_: Any) -> None:
     # Celery logs an exception raised here and lets the process take jobs without a model: so leave, loudly.
     try:
         watch()
+        packer()
     except BaseException:  # noqa: BLE001 - nothing may leave this process alive without a model
         _log.exception("The worker's process could not load its model")
         os._exit(1)
@@ -47,6 +57,8 @@ def _load_model(**_: Any) -> None:
 
 @worker_process_shutdown.connect
 def _stop_reporting(**_: Any) -> None:
+    if packer.cache_info().currsize:
+        packer().stop()
     if watch.cache_info().currsize:
         watch().stop()
     runtime.shut_down()

@@ -30,7 +30,7 @@ from diagnoses.api.serializers import (
     submission_data,
     waiting_study_data,
 )
-from diagnoses.forms import HistoryForm
+from diagnoses.forms import StudyFilterForm
 from diagnoses.imaging.heatmap import Palette
 from diagnoses.models import Study
 from diagnoses.models.audit import AuditAction
@@ -145,7 +145,7 @@ class StudiesView(PrivateView):
     @extend_schema(operation_id="studies_list", parameters=_FILTERS, responses=StudySerializer(many=True))
     def get(self, request: Request) -> Response:
         """The history, newest first, paged and filtered."""
-        form = HistoryForm(request.query_params)
+        form = StudyFilterForm(request.query_params)
         if not form.is_valid():
             raise ValidationError({field: [str(error) for error in errors] for field, errors in form.errors.items()})
         paginator = StudyPagination()

@@ -18,12 +18,8 @@ class Migration(migrations.Migration):
             name="Export",
             fields=[
                 ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                (
-                    "query",
-                    models.CharField(
-                        blank=True, help_text="The history's filter, as its address has it.", max_length=1000
-                    ),
-                ),
+                ("query", models.TextField(blank=True, help_text="The history's filter, as its address has it.")),
+                ("wanted", models.JSONField(default=dict, help_text="The same as it was understood.")),
                 (
                     "status",
                     models.CharField(
@@ -37,17 +33,55 @@ class Migration(migrations.Migration):
                         max_length=7,
                     ),
                 ),
-                ("total", models.PositiveIntegerField(default=0, help_text="Cases to pack.")),
+                ("total", models.PositiveIntegerField(default=0, help_text="Studies to pack.")),
                 ("packed", models.PositiveIntegerField(default=0)),
                 ("stored_name", models.CharField(blank=True, max_length=128)),
                 ("byte_size", models.PositiveBigIntegerField(default=0)),
-                ("error_message", models.TextField(blank=True)),
+                (
+                    "error_code",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            (
+                                "too_large",
+                                "The file would be too large. Narrow the filter in the history and export it in parts.",
+                            ),
+                            (
+                                "nothing_left",
+                                "No case matches the filter any more. Look at the history again.",
+                            ),
+                            (
+                                "storage",
+                                "Files could not be read or written. Try again later; if it lasts, tell your IT.",
+                            ),
+                            (
+                                "worker_lost",
+                                "The worker stopped several times over it. Tell your IT, or try again later.",
+                            ),
+                            ("switched_off", "The account is switched off."),
+                            (
+                                "internal_error",
+                                "Packing failed on the server. Try again; if it lasts, tell your IT.",
+                            ),
+                        ],
+                        max_length=16,
+                    ),
+                ),
                 (
                     "created_at",
                     models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
                 ),
                 ("ended_at", models.DateTimeField(blank=True, null=True)),
-                ("token", models.PositiveIntegerField(default=0)),
+                (
+                    "token",
+                    models.PositiveIntegerField(
+                        default=0, help_text="Grows with each claim; only its last holder may finish."
+                    ),
+                ),
+                (
+                    "attempts",
+                    models.PositiveSmallIntegerField(default=0, help_text="Claims since its owner last asked for it."),
+                ),
                 ("lease_until", models.DateTimeField(blank=True, null=True)),
             ],
             options={
@@ -66,5 +100,9 @@ class Migration(migrations.Migration):
             index=models.Index(
                 condition=models.Q(("status__in", ["queued", "running"])), fields=["created_at"], name="export_queue"
             ),
+        ),
+        migrations.AddIndex(
+            model_name="export",
+            index=models.Index(fields=["stored_name"], name="export_file"),
         ),
     ]

@@ -17,21 +17,34 @@ class ExportStatus(models.TextChoices):
     FAILED = "failed", _("Failed")
 
 
+class ExportFault(models.TextChoices):
+    """Why an export came to nothing, and what to do."""
+
+    TOO_LARGE = "too_large", _("The file would be too large. Narrow the filter in the history and export it in parts.")
+    NOTHING_LEFT = "nothing_left", _("No case matches the filter any more. Look at the history again.")
+    STORAGE = "storage", _("Files could not be read or written. Try again later; if it lasts, tell your IT.")
+    WORKER_LOST = "worker_lost", _("The worker stopped several times over it. Tell your IT, or try again later.")
+    SWITCHED_OFF = "switched_off", _("The account is switched off.")
+    INTERNAL_ERROR = "internal_error", _("Packing failed on the server. Try again; if it lasts, tell your IT.")
+
+
 class Export(models.Model):
     """What a user wants packed. The token proves to the worker that packs it that it still is the one."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="exports")
-    query = models.CharField(max_length=1000, blank=True, help_text="The history's filter, as its address has it.")
+    query = models.TextField(blank=True, help_text="The history's filter, as its address has it.")
+    wanted = models.JSONField(default=dict, help_text="The same as it was understood.")
     status = models.CharField(max_length=7, choices=ExportStatus, default=ExportStatus.QUEUED)
-    total = models.PositiveIntegerField(default=0, help_text="Cases to pack.")
+    total = models.PositiveIntegerField(default=0, help_text="Studies to pack.")
     packed = models.PositiveIntegerField(default=0)
     stored_name = models.CharField(max_length=128, blank=True)
     byte_size = models.PositiveBigIntegerField(default=0)
-    error_message = models.TextField(blank=True)
+    error_code = models.CharField(max_length=16, choices=ExportFault, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     ended_at = models.DateTimeField(null=True, blank=True)
-    token = models.PositiveIntegerField(default=0)
+    token = models.PositiveIntegerField(default=0, help_text="Grows with each claim; only its last holder may finish.")
+    attempts = models.PositiveSmallIntegerField(default=0, help_text="Claims since its owner last asked for it.")
     lease_until = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -39,7 +52,8 @@ class Export(models.Model):
         indexes = [
             models.Index(
                 fields=["created_at"], name="export_queue", condition=models.Q(status__in=["queued", "running"])
-            )
+            ),
+            models.Index(fields=["stored_name"], name="export_file"),
         ]
 
     def __str__(self) -> str:

@@ -8,12 +8,16 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import Min
 
 from diagnoses import storage
-from diagnoses.models import Image
+from diagnoses.models import Export, Image
 
 
 def held_names(names: Collection[str]) -> set[str]:
     """Those of `names` that a row speaks of."""
-    return set(Image.objects.filter(stored_name__in=names).order_by().values_list("stored_name", flat=True))
+    images, exports = (
+        model.objects.filter(stored_name__in=names).order_by().values_list("stored_name", flat=True)
+        for model in (Image, Export)
+    )
+    return set(images.union(exports, all=True))
 
 
 def images_without_file() -> list[str]:

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from diagnoses.models import Job, Study
-from diagnoses.selectors import words
+from diagnoses.selectors import narrowing, words
 from diagnoses.selectors.hiding import cover, covered, reads_first
+from diagnoses.selectors.narrowing import Found
 from diagnoses.selectors.ranges import (
     HistoryFilter,
     Position,
@@ -42,12 +43,15 @@ class HistoryPage:
 
     jobs: list[Job]
     next_cursor: str
+    looked_until: datetime | None = None
+    """How far back was looked where no index holds what was asked for; None where that was far enough."""
 
 
 def find_jobs(user: Viewer, wanted: HistoryFilter) -> QuerySet[Job]:
     """All readings that match, newest first. Raises HiddenFilterError."""
     _check_hidden(user, wanted)
-    jobs = jobs_visible_to(user).filter(condition_of(user, wanted), words.condition_of(wanted, "image__"))
+    conditions = condition_of(user, wanted), narrowing.condition_of(wanted) or Q()
+    jobs = jobs_visible_to(user).filter(*conditions, words.condition_of(wanted, "image__"))
     return jobs.order_by("-created_at", "-id")
 
 
@@ -72,11 +76,13 @@ def history_page(user: Viewer, wanted: HistoryFilter, cursor: str = "") -> Histo
     """
     _check_hidden(user, wanted)
     ranges = ranges_of(user, wanted, _read_cursor(cursor) if cursor else None)
-    places = _first_places(user, wanted, ranges)
-    shown = places[:PAGE_SIZE]
+    found = _first_places(user, wanted, ranges)
+    shown = found.places[:PAGE_SIZE]
     jobs = list(jobs_visible_to(user).filter(pk__in=_keys(shown)).order_by("-created_at", "-id"))
     cover(user, jobs)
-    return HistoryPage(jobs, _make_cursor(shown[-1]) if len(places) > PAGE_SIZE else "")
+    if found.looked_until:
+        return HistoryPage(jobs, _make_cursor(found.looked_until), found.looked_until[0])
+    return HistoryPage(jobs, _make_cursor(shown[-1]) if len(found.places) > PAGE_SIZE else "")
 
 
 def stream_jobs(user: Viewer, wanted: HistoryFilter) -> Iterator[Job]:
@@ -85,7 +91,7 @@ def stream_jobs(user: Viewer, wanted: HistoryFilter) -> Iterator[Job]:
 
 
 def _check_hidden(user: Viewer, wanted: HistoryFilter) -> None:
-    if (wanted.label or wanted.indeterminate) and reads_first(user):
+    if wanted.asks_for_answers and reads_first(user):
         raise HiddenFilterError(
             _(
                 "You read first, so cases cannot be looked for by the answer: that would tell it. Clear “Answer” and "
@@ -94,20 +100,31 @@ def _check_hidden(user: Viewer, wanted: HistoryFilter) -> None:
         )
 
 
-def _first_places(user: Viewer, wanted: HistoryFilter, ranges: Sequence[QuerySet[Job]]) -> list[Position]:
+def _first_places(user: Viewer, wanted: HistoryFilter, ranges: Sequence[QuerySet[Job]]) -> Found:
     """Those of a page, and one more where there is one."""
-    if not words.asked_for(wanted):
-        return newest(ranges, PAGE_SIZE + 1)
-    near = words.look_through(user, wanted, ranges, PAGE_SIZE + 1)
-    return newest_of_few(words.look_up(user, wanted, ranges), PAGE_SIZE + 1) if near is None else near
+    condition, count = narrowing.condition_of(wanted), PAGE_SIZE + 1
+    if words.asked_for(wanted):
+        return Found(_places_of_words(user, wanted, ranges, condition or Q()))
+    return narrowing.look_through(ranges, condition, count) if condition else Found(newest(ranges, count))
+
+
+def _places_of_words(
+    user: Viewer, wanted: HistoryFilter, ranges: Sequence[QuerySet[Job]], condition: Q
+) -> list[Position]:
+    near = words.look_through(user, wanted, ranges, PAGE_SIZE + 1, condition)
+    if near is not None:
+        return near
+    return newest_of_few([jobs.filter(condition) for jobs in words.look_up(user, wanted, ranges)], PAGE_SIZE + 1)
 
 
 def _all_places_if_few(user: Viewer, wanted: HistoryFilter) -> list[Position] | None:
-    """The places of all readings that match; None where they are many."""
+    """The places of all readings that match; None where they are many, or not to be counted by an index."""
+    if narrowing.condition_of(wanted):
+        return None
     ranges = ranges_of(user, wanted)
     if not words.asked_for(wanted):
         places = newest(ranges, _FEW_JOBS + 1)
-    elif words.look_through(user, wanted, ranges, PAGE_SIZE + 1) is None:
+    elif words.look_through(user, wanted, ranges, PAGE_SIZE + 1, Q()) is None:
         places = newest_of_few(words.look_up(user, wanted, ranges), _FEW_JOBS + 1)
     else:
         return None

@@ -24,6 +24,9 @@ from diagnoses.states import JobStatus
 Position = tuple[datetime, UUID]
 """A reading's place in the history: when it was asked for, and its key."""
 
+NO_READING = "none"
+"""Wanted are images that no clinician has signed a reading of."""
+
 
 @dataclass(frozen=True)
 class HistoryFilter:
@@ -38,6 +41,17 @@ class HistoryFilter:
     model: str = ""
     since: date | None = None
     until: date | None = None
+    # No index holds these; see `selectors.narrowing`.
+    refusal: str = ""
+    overridden: bool = False
+    urgent: bool = False
+    sex: str = ""
+    reading: str = ""
+
+    @property
+    def asks_for_answers(self) -> bool:
+        """Whether what it finds tells of the product's answers."""
+        return bool(self.label or self.indeterminate or self.sure or self.reading not in ("", NO_READING))
 
     @property
     def narrows(self) -> bool:
@@ -113,15 +127,16 @@ def _versions(wanted: HistoryFilter) -> list[dict[str, Any]]:
 
 def _outcomes(wanted: HistoryFilter) -> list[dict[str, Any]]:
     """Which values of an index's columns match. Only what is done has an answer, and all of that has one."""
-    if not (wanted.status or wanted.label or wanted.indeterminate or wanted.sure):
+    status = wanted.status or (JobStatus.REFUSED if wanted.refusal else "")
+    if not (status or wanted.label or wanted.indeterminate or wanted.sure):
         return [{}]
-    if wanted.status in ("", JobStatus.DONE):
+    if status in ("", JobStatus.DONE):
         labels = [wanted.label] if wanted.label else Label.values
         doubts = [True] if wanted.indeterminate else [False] if wanted.sure else [False, True]
         return [{"status": JobStatus.DONE, "label": label, "indeterminate": d} for label in labels for d in doubts]
     if wanted.label or wanted.indeterminate or wanted.sure:
         return []
-    return [{"status": wanted.status, "label": "", "indeterminate": False}]
+    return [{"status": status, "label": "", "indeterminate": False}]
 
 
 def _beginning(day: date) -> datetime:

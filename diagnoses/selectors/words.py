@@ -40,17 +40,17 @@ def condition_of(wanted: HistoryFilter, to_image: str = "") -> Q:
 
 
 def look_through(
-    user: Viewer, wanted: HistoryFilter, ranges: Sequence[QuerySet[Job]], count: int
+    user: Viewer, wanted: HistoryFilter, ranges: Sequence[QuerySet[Job]], count: int, condition: Q
 ) -> list[Position] | None:
     """The first `count` places that match, found among the nearest readings; None where these do not hold so many.
 
-    Where there are no further readings, what was found is all there is.
+    Those that match meet `condition`, too. Where there are no further readings, what was found is all there is.
     """
     if _BORDER in wanted.search or (wanted.patient_id and _has_few_studies(user, wanted.patient_id)):
         return None
     end = newest(ranges, 1, skipped=_LOOKED_THROUGH)
     near = [jobs.filter(created_at__gt=end[0][0]) for jobs in ranges] if end else ranges
-    found = newest([jobs.filter(_in_words(wanted)) for jobs in near], count)
+    found = newest([jobs.filter(_in_words(wanted), condition) for jobs in near], count)
     return found if len(found) == count or not end else None
 
 

@@ -5,12 +5,13 @@ The site chooses the kind, `CXR_STORAGE`: folders on a disk, or a bucket that se
 
 import uuid
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import NamedTuple, Protocol, cast
+from typing import IO, NamedTuple, Protocol, cast
 
 from django.core.files.storage import storages
 
-FOLDERS = ("originals", "heatmaps")
+FOLDERS = ("originals", "heatmaps", "exports")
 """All that the product keeps, or kept: heatmaps lie in their rows now. What else there may be is not its own."""
 
 
@@ -30,6 +31,12 @@ class Storage(Protocol):
     def read(self, name: str) -> bytes:
         """See `diagnoses.storage.read`."""
 
+    def writing(self, name: str) -> AbstractContextManager[IO[bytes]]:
+        """See `diagnoses.storage.writing`."""
+
+    def reading(self, name: str) -> AbstractContextManager[IO[bytes]]:
+        """See `diagnoses.storage.reading`."""
+
     def remove(self, name: str) -> None:
         """See `diagnoses.storage.remove`."""
 
@@ -43,6 +50,12 @@ def new_original_name() -> str:
     return f"originals/{name[:2]}/{name}"
 
 
+def new_export_name() -> str:
+    """A fresh name for packed cases."""
+    name = uuid.uuid4().hex
+    return f"exports/{name[:2]}/{name}"
+
+
 def write(name: str, data: bytes) -> None:
     """Put `data` under `name`, whole or not at all, and for good before this returns. Raises OSError."""
     _storage().write(name, data)
@@ -51,6 +64,19 @@ def write(name: str, data: bytes) -> None:
 def read(name: str) -> bytes:
     """The bytes under `name`. Raises OSError, FileNotFoundError among them."""
     return _storage().read(name)
+
+
+def writing(name: str) -> AbstractContextManager[IO[bytes]]:
+    """A file for what is too large for memory. Raises OSError.
+
+    Once the context ends without an error it lies under `name`, whole and for good; otherwise nothing stays of it.
+    """
+    return _storage().writing(name)
+
+
+def reading(name: str) -> AbstractContextManager[IO[bytes]]:
+    """The same for reading it bit by bit. Raises OSError, FileNotFoundError among them."""
+    return _storage().reading(name)
 
 
 def remove(name: str) -> None:

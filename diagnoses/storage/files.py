@@ -3,9 +3,10 @@
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, NoReturn
 
 from django.core.files.storage import FileSystemStorage
 
@@ -19,13 +20,22 @@ class PrivateFileStorage(FileSystemStorage):
 
     def write(self, name: str, data: bytes) -> None:
         """See `Storage.write`: on the disk, name and all, before this returns."""
+        with self.writing(name) as file:
+            file.write(data)
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[IO[bytes]]:
+        """See `Storage.writing`: beside its place, until it is whole."""
         target = Path(self.path(name))
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         unfinished = target.with_name(f"{target.name}.{uuid.uuid4().hex}.part")
         try:
-            _write_through(unfinished, data)
+            with _new_file(unfinished) as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
             unfinished.replace(target)
-        except OSError:
+        except BaseException:
             unfinished.unlink(missing_ok=True)
             raise
         try:
@@ -33,6 +43,10 @@ class PrivateFileStorage(FileSystemStorage):
         except OSError:
             target.unlink()
             raise
+
+    def reading(self, name: str) -> IO[bytes]:
+        """See `Storage.reading`."""
+        return Path(self.path(name)).open("rb")
 
     def read(self, name: str) -> bytes:
         """See `Storage.read`."""
@@ -54,12 +68,8 @@ class PrivateFileStorage(FileSystemStorage):
                 yield path.relative_to(root).as_posix(), datetime.fromtimestamp(modified, UTC)
 
 
-def _write_through(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+def _new_file(path: Path) -> IO[bytes]:
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -2,11 +2,12 @@
 
 import errno
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
 from functools import cached_property
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
@@ -43,6 +44,21 @@ class PrivateS3Storage(S3Storage):  # type: ignore[misc] # it ships no types
         """See `Storage.write`. One request, which the server takes whole and has kept when it answers."""
         with _as_os_error(name):
             self._client.put_object(Body=data, **self._place(name))
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[IO[bytes]]:
+        """See `Storage.writing`. It waits in this machine's `TMPDIR` until it is whole, and goes in one request."""
+        with tempfile.TemporaryFile() as file:
+            yield file
+            file.seek(0)
+            with _as_os_error(name):
+                self._client.put_object(Body=file, **self._place(name))
+
+    @contextmanager
+    def reading(self, name: str) -> Iterator[IO[bytes]]:
+        """See `Storage.reading`."""
+        with _as_os_error(name), closing(self._client.get_object(**self._place(name))["Body"]) as body:
+            yield body
 
     def read(self, name: str) -> bytes:
         """See `Storage.read`."""

@@ -4,17 +4,26 @@ from collections.abc import AsyncIterator, Iterator
 from itertools import islice
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseBase, StreamingHttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from diagnoses import audit
 from diagnoses.export import csv_lines
-from diagnoses.forms import HistoryForm
+from diagnoses.forms import ColumnsForm, HistoryForm
 from diagnoses.models.audit import AuditAction
+from diagnoses.preferences import profile_of
+from diagnoses.selectors.cases import cases_of, stream_cases
 from diagnoses.selectors.history import CursorError, HiddenFilterError, HistoryPage, history_page, stream_jobs
+from diagnoses.services.profiles import save_profile
+from diagnoses.tables import COLUMN_CHOICES, HistoryTable
+from diagnoses.views.filtering import chips_of
 
 
 @require_safe
@@ -23,15 +32,27 @@ def history(request: HttpRequest) -> HttpResponse:
     """One page of the history, filtered."""
     form = HistoryForm(request.GET)
     page, problem = HistoryPage([], ""), ""
+    query = request.GET.copy()
+    query.pop("after", None)
     if form.is_valid():
         try:
             page = history_page(request.user, form.wanted(), request.GET.get("after", ""))
         except (CursorError, HiddenFilterError) as error:
             problem = str(error)
         audit.record(AuditAction.HISTORY_VIEWED, audit.actor_of(request), found=len(page.jobs))
-    query = request.GET.copy()
-    query.pop("after", None)
-    context = {"form": form, "page": page, "problem": problem, "query": query.urlencode(), "filtered": bool(query)}
+    chips = chips_of(form, query) if form.is_valid() else []
+    context = {
+        "form": form,
+        "page": page,
+        "table": _table(request, page),
+        "column_choices": COLUMN_CHOICES,
+        "problem": problem,
+        "query": query.urlencode(),
+        "chips": chips,
+        "filtered": bool(query),
+        "more": bool(form.errors) or any(name != "search" and form.cleaned_data[name] for name in form.cleaned_data),
+        "most_cases": settings.CXR_EXPORT_CASES,
+    }
     return render(request, "diagnoses/history.html", context, status=400 if problem or form.errors else 200)
 
 
@@ -41,15 +62,37 @@ def history_csv(request: HttpRequest) -> HttpResponseBase:
     """All of the history that matches the filter, as CSV."""
     form = HistoryForm(request.GET)
     if not form.is_valid():
-        return HttpResponseBadRequest("The filter is not valid. Go back to the history and set it again.")
+        return HttpResponseBadRequest(_("The filter is not valid. Go back to the history and set it again."))
     try:
-        lines = csv_lines(stream_jobs(request.user, form.wanted()))
+        lines = csv_lines(stream_cases(request.user, stream_jobs(request.user, form.wanted())))
     except HiddenFilterError as error:
         return HttpResponseBadRequest(str(error), content_type="text/plain; charset=utf-8")
     audit.record(AuditAction.HISTORY_EXPORTED, audit.actor_of(request), filter=request.GET.urlencode())
     response = StreamingHttpResponse(_off_the_loop(lines), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="history-{timezone.localdate():%Y-%m-%d}.csv"'
     return response
+
+
+@require_POST
+@never_cache
+def history_columns(request: HttpRequest) -> HttpResponse:
+    """Keep which columns the history shows to this user; leads back to where they were chosen."""
+    assert isinstance(request.user, User)  # noqa: S101 - for the type checker; nobody else gets past the sign-in
+    query = request.POST.get("query", "")
+    form = ColumnsForm(request.POST)
+    if "usual" in request.POST:
+        save_profile(user=request.user, history_columns=[])
+    elif form.is_valid():
+        save_profile(user=request.user, history_columns=form.cleaned_data["columns"])
+    else:
+        words = {"title": _("No columns were chosen"), "words": str(form.errors["columns"][0])}
+        return render(request, "diagnoses/problem.html", words | {"back": reverse("history")}, status=400)
+    return redirect(f"{reverse('history')}?{query}" if query else reverse("history"))
+
+
+def _table(request: HttpRequest, page: HistoryPage) -> HistoryTable:
+    assert isinstance(request.user, User)  # noqa: S101 - as above
+    return HistoryTable(cases_of(request.user, page.jobs), profile_of(request.user).history_columns)
 
 
 async def _off_the_loop(lines: Iterator[str]) -> AsyncIterator[str]:

@@ -23,6 +23,7 @@ from diagnoses.models.audit import AuditAction
 from diagnoses.models.reading import Finding
 from diagnoses.notices import following_async
 from diagnoses.roles import MAY_SUBMIT
+from diagnoses.selectors.comparing import earlier_studies
 from diagnoses.selectors.earlier import earlier_images
 from diagnoses.selectors.following import LOOK_ANYWAY_SECONDS, LOOKING, Pace
 from diagnoses.selectors.pausing import pause_of_late
@@ -132,6 +133,7 @@ def _show(
         "worker_is_alive": state.ended or a_worker_is_alive(),
         "waiting": waiting_of(state),
         "findings": Finding,
+        "earlier_studies": earlier_studies(request.user, state.study),
     }
     return render(request, template, context, status=status)
 

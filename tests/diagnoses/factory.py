@@ -15,8 +15,9 @@ from django.db.models.functions import Now
 
 from diagnoses import storage
 from diagnoses.imaging import heatmap
-from diagnoses.models import AuditEvent, Image, Job, ModelVersion, Result, Study
+from diagnoses.models import AuditEvent, Export, Image, Job, ModelVersion, Reading, Result, Study
 from diagnoses.models.audit import AuditAction
+from diagnoses.models.export import ExportStatus
 from diagnoses.models.registry import Standing
 from diagnoses.services.jobs import Claim, Outcome
 from diagnoses.services.registry import register_model_version
@@ -77,6 +78,22 @@ def make_job_of(image: Image, model_version: ModelVersion, status: JobStatus = J
     if status is JobStatus.DONE:
         make_result(job)
     return job
+
+
+def make_export(owner: User, data: bytes = b"packed", **fields: Any) -> Export:
+    """An export that is ready, with its file in storage."""
+    name = storage.new_export_name()
+    storage.write(name, data)
+    said = {"status": ExportStatus.DONE, "stored_name": name, "byte_size": len(data), "total": 1, "ended_at": Now()}
+    return Export.objects.create(user=owner, **said | fields)
+
+
+def make_reading(
+    image: Image, reader: User, finding: str = "PNEUMONIA", agreement: str = "agree", **fields: Any
+) -> Reading:
+    """What a clinician signed of an image."""
+    said = {"reader_name": reader.username, "finding": finding, "agreement": agreement, "answer_shown": True}
+    return Reading.objects.create(image=image, reader=reader, **said | fields)
 
 
 def make_result(job: Job, *, probability: float = 0.9312, label: str = "PNEUMONIA", **fields: Any) -> Result:

@@ -9,12 +9,12 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from rest_framework.test import APIClient
 
-from diagnoses.models import ModelVersion, Study
+from diagnoses.models import Export, ModelVersion, Study
 from diagnoses.services.registry import report_worker
 from diagnoses.states import JobStatus
 from tests.conftest import api_of
 from tests.diagnoses.conftest import browser_of
-from tests.diagnoses.factory import make_study
+from tests.diagnoses.factory import make_export, make_study
 
 USERS = ("anonymous", "outsider", "auditor", "clinician")
 
@@ -72,6 +72,13 @@ TABLE = {
     "notices_seen": (302, 405, 405, 405),
     "sample": (302, 405, 405, 405),
     "help": (302, 200, 200, 200),
+    "history_columns": (302, 405, 405, 405),
+    "exports": (302, 200, 200, 200),
+    "export_list": (302, 200, 200, 200),
+    "export_file": (302, 404, 404, 200),
+    "export_cancel": (302, 405, 405, 405),
+    "export_retry": (302, 405, 405, 405),
+    "compare": (302, 400, 400, 400),
 }
 """What a GET is answered with. An address that is missing here fails a test below."""
 
@@ -93,6 +100,10 @@ POST_TABLE = {
     "saved_views": (302, 400, 400, 400),
     "notices_seen": (302, 302, 302, 302),
     "sample": (302, 302, 403, 302),
+    "history_columns": (302, 400, 400, 400),
+    "exports": (302, 400, 400, 302),
+    "export_cancel": (302, 404, 404, 302),
+    "export_retry": (302, 404, 404, 302),
 }
 
 CASES = [(name, user) for name in TABLE for user in USERS]
@@ -149,6 +160,13 @@ ALLOWED = {
     "notices_seen": {"POST"},
     "sample": {"POST"},
     "help": {"GET", "HEAD"},
+    "history_columns": {"POST"},
+    "exports": {"GET", "HEAD", "POST"},
+    "export_list": {"GET", "HEAD"},
+    "export_file": {"GET", "HEAD"},
+    "export_cancel": {"POST"},
+    "export_retry": {"POST"},
+    "compare": {"GET", "HEAD"},
 }
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 FORBIDDEN_METHODS = [(name, method) for name, allowed in ALLOWED.items() for method in METHODS if method not in allowed]
@@ -156,14 +174,15 @@ FORBIDDEN_METHODS = [(name, method) for name, allowed in ALLOWED.items() for met
 
 @dataclass
 class House:
-    """A site with one done study of the clinician, and everybody who may come by."""
+    """A site with one done study and one packed export of the clinician, and everybody who may come by."""
 
     study: Study
+    export: Export
     users: dict[str, User] = field(default_factory=dict)
 
     def url(self, name: str, other: uuid.UUID | None = None) -> str:
         image = self.study.images.get()
-        ids = {"study": self.study.pk, "image": image.pk, "job": image.jobs.get().pk}
+        ids = {"study": self.study.pk, "image": image.pk, "job": image.jobs.get().pk, "export": self.export.pk}
         kinds = {
             "picture": "image",
             "api_picture": "image",
@@ -176,6 +195,9 @@ class House:
             "api_heatmap": "job",
             "override": "job",
             "api_override": "job",
+            "export_file": "export",
+            "export_cancel": "export",
+            "export_retry": "export",
         }
         if name == "saved_view":
             return reverse(name, args=[1])
@@ -200,7 +222,8 @@ class House:
 def house(clinician: User, outsider: User, auditor: User, model_version: ModelVersion) -> House:
     report_worker(name="reader-1", model_versions=[model_version], engine="openvino")
     users = {"clinician": clinician, "outsider": outsider, "auditor": auditor}
-    return House(make_study(clinician, model_version, JobStatus.DONE, patient_id="P-0001"), users)
+    study = make_study(clinician, model_version, JobStatus.DONE, patient_id="P-0001")
+    return House(study, make_export(clinician), users)
 
 
 def names_in(patterns: list[URLPattern | URLResolver]) -> set[str]:

@@ -13,11 +13,11 @@ from django.test import AsyncClient, Client
 from django.urls import reverse
 
 from diagnoses.export import COLUMNS
-from diagnoses.models import AuditEvent, Image, Job, ModelVersion
+from diagnoses.models import AuditEvent, Image, Job, ModelVersion, Profile
 from diagnoses.models.audit import AuditAction
 from diagnoses.states import JobStatus
 from tests.diagnoses.conftest import browser_of
-from tests.diagnoses.factory import broken_audit, last_event, make_job, make_result, make_study
+from tests.diagnoses.factory import broken_audit, last_event, make_job, make_reading, make_result, make_study
 
 FORMULAS = ["=HYPERLINK(1)", "+1", "-1", "@SUM(1)", "\tx", "\rx"]
 
@@ -78,7 +78,28 @@ def test_a_row_holds_all_that_is_known_of_a_reading(
         "model": "mobilenet_v2",
         "model_version": "1.0.0",
         "error": "",
+        "finding": "",
+        "agreement": "",
+        "reader": "",
+        "signed_at": "",
     }
+
+
+def test_a_row_says_what_a_clinician_signed_last(browser: Client, clinician: User, done: Job) -> None:
+    first = make_reading(done.image, clinician, "PNEUMONIA", "agree")
+    last = make_reading(done.image, clinician, "NORMAL", "disagree", replaces=first)
+    [row] = rows_of(browser)
+    assert [row[name] for name in ("finding", "agreement", "reader")] == ["NORMAL", "disagree", "clinician"]
+    assert datetime.fromisoformat(row["signed_at"]) == last.signed_at.replace(microsecond=0)
+
+
+def test_an_answer_waits_until_who_reads_first_has_read(browser: Client, clinician: User, done: Job) -> None:
+    Profile.objects.create(user=clinician, reads_first=True)
+    [row] = rows_of(browser)
+    assert row["label"] == "Hidden until you have read"
+    assert {row[name] for name in ("probability", "score", "warnings", "finding")} == {""}
+    make_reading(done.image, clinician)
+    assert rows_of(browser)[0]["label"] == "PNEUMONIA"
 
 
 def test_a_reading_without_an_answer_has_empty_cells_and_its_error(

@@ -123,3 +123,32 @@ def test_orphans_are_removed_and_images_stay(
     assert sweep_orphans() == [NAME]
     assert kept() == [Image.objects.get().stored_name]
     assert images_without_file() == []
+
+
+def test_what_is_written_bit_by_bit_is_there_once_it_is_whole_and_read_bit_by_bit() -> None:
+    name = storage.new_export_name()
+    with storage.writing(name) as file:
+        for _ in range(3):
+            file.write(b"x" * 100_000)
+        assert name not in kept()
+    assert kept() == [name]
+    with storage.reading(name) as file:
+        pieces = list(iter(lambda: file.read(70_000), b""))
+    assert [len(piece) for piece in pieces] == [70_000, 70_000, 70_000, 70_000, 20_000]
+    assert b"".join(pieces) == b"x" * 300_000
+
+
+def test_nothing_stays_of_what_was_begun_and_given_up() -> None:
+    def give_up() -> None:
+        with storage.writing(storage.new_export_name()) as file:
+            file.write(b"half")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        give_up()
+    assert kept() == []
+
+
+def test_a_missing_file_is_an_os_error_bit_by_bit_too() -> None:
+    with pytest.raises(FileNotFoundError), storage.reading("exports/ab/abc"):
+        pytest.fail("there is none")

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, close_old_connections, connection
 
+from diagnoses.services.exporting import remove_expired_exports
 from diagnoses.services.mailing import mail_notices
 from diagnoses.services.recovery import reconcile
 from diagnoses.services.sweeping import sweep_orphans
@@ -23,7 +24,7 @@ _log = logging.getLogger(__name__)
 class Command(BaseCommand):
     """Runs until it is told to stop. Several may run: a lock in the database lets one at a time work."""
 
-    help = "Recover jobs whose worker was lost, ring for those that nobody heard of, remove files without a row."
+    help = "Recover jobs whose worker was lost, ring for those that nobody heard of, remove old files."
 
     def handle(self, *args: Any, **options: Any) -> None:
         stop = threading.Event()
@@ -87,6 +88,7 @@ def _sweep_again_and_again(stop: threading.Event) -> None:
 
 def _sweep() -> None:
     try:
+        remove_expired_exports()
         sweep_orphans()
     except (DatabaseError, OSError) as error:
         _log.warning("Not all files were looked at (%s); trying again later.", error)

@@ -1,0 +1,61 @@
+"""Exports: those of a user, and what goes into one."""
+
+import uuid
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
+from datetime import date, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+
+from diagnoses.models import Export, Job
+from diagnoses.models.export import ExportStatus
+from diagnoses.selectors.history import find_jobs
+from diagnoses.selectors.ranges import HistoryFilter
+from diagnoses.selectors.studies import Viewer, jobs_visible_to
+
+IN_PROGRESS = (ExportStatus.QUEUED, ExportStatus.RUNNING)
+
+
+def exports_of(user: Viewer) -> QuerySet[Export]:
+    """A user's own exports, which nobody else may see, newest first."""
+    if isinstance(user, AnonymousUser) or not user.is_active:
+        return Export.objects.none()
+    return Export.objects.filter(user_id=user.pk)
+
+
+def expired_exports() -> QuerySet[Export]:
+    """Those that ended so long ago that they go."""
+    return Export.objects.filter(ended_at__lt=Now() - timedelta(days=settings.CXR_EXPORT_DAYS))
+
+
+def matching_studies(user: Viewer, wanted: HistoryFilter, most: int) -> list[uuid.UUID]:
+    """The first studies with a reading that matches, newest first; never more than `most`."""
+    found: dict[uuid.UUID, None] = {}
+    for study_id in find_jobs(user, wanted).values_list("image__study_id", flat=True).iterator(chunk_size=500):
+        found[study_id] = None
+        if len(found) == most:
+            break
+    return list(found)
+
+
+def jobs_of_studies(user: Viewer, study_ids: Collection[uuid.UUID]) -> Sequence[Job]:
+    """All readings of these studies that the user may see now, by study and image, the newest of each first."""
+    jobs = jobs_visible_to(user).filter(image__study__in=study_ids)
+    return list(jobs.order_by("image__study", "image__position", "-created_at", "-id"))
+
+
+def stored_filter(wanted: HistoryFilter) -> dict[str, Any]:
+    """A filter as JSON has it: what is set, dates in ISO 8601."""
+    said = {name: value for name, value in asdict(wanted).items() if value}
+    return {name: value.isoformat() if isinstance(value, date) else value for name, value in said.items()}
+
+
+def filter_of(stored: dict[str, Any]) -> HistoryFilter:
+    """The filter that was stored so."""
+    days = {"since", "until"} & stored.keys()
+    said: dict[str, Any] = stored | {name: date.fromisoformat(stored[name]) for name in days}
+    return HistoryFilter(**said)

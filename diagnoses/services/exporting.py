@@ -1,0 +1,188 @@
+"""What becomes of exports: asked for, claimed by a worker, packed, fetched, and removed after a while.
+
+The rows are the queue. A claim has a token and a lease, as a job's has: of several workers one gets an export, and one
+whose lease is over and was claimed again writes nothing any more.
+"""
+
+import logging
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Now
+
+from diagnoses import audit, storage
+from diagnoses.audit import Actor
+from diagnoses.models import Export, Job, ModelVersion, Notification, PauseChange
+from diagnoses.models.audit import AuditAction
+from diagnoses.models.export import ExportFault, ExportStatus
+from diagnoses.models.people import NoticeKind
+from diagnoses.selectors.exports import IN_PROGRESS, expired_exports, exports_of, matching_studies, stored_filter
+from diagnoses.selectors.ranges import HistoryFilter
+from diagnoses.states import JobStatus
+
+MOST_AT_ONCE = 3
+"""Exports of one user that wait or are being packed."""
+_log = logging.getLogger(__name__)
+
+
+class NothingToExportError(Exception):
+    """No study matches."""
+
+
+class TooManyCasesError(Exception):
+    """More studies match than one export may hold."""
+
+
+class TooManyExportsError(Exception):
+    """The user has as many exports in progress as may be."""
+
+
+@dataclass(frozen=True)
+class ExportClaim:
+    """An export in a worker's hands. The token proves that it still is."""
+
+    export_id: uuid.UUID
+    token: int
+
+
+def request_export(*, actor: Actor, user: User, query: str, wanted: HistoryFilter) -> Export:
+    """Have the studies with a reading that matches packed for this user; a worker does it when nothing waits for it.
+
+    `query` is the filter as the history's address has it. Raises NothingToExportError, TooManyCasesError and
+    TooManyExportsError.
+    """
+    most = settings.CXR_EXPORT_CASES
+    count = len(matching_studies(user, wanted, most + 1))
+    if not count:
+        raise NothingToExportError
+    if count > most:
+        raise TooManyCasesError
+    with transaction.atomic():
+        User.objects.select_for_update().get(pk=user.pk)
+        if exports_of(user).filter(status__in=IN_PROGRESS).count() >= MOST_AT_ONCE:
+            raise TooManyExportsError
+        export = Export.objects.create(user=user, query=query, wanted=stored_filter(wanted), total=count)
+        audit.record(AuditAction.EXPORT_REQUESTED, actor, export, filter=query, studies=count)
+    return export
+
+
+def cancel_export(*, export: Export) -> None:
+    """Have it no more, whatever has become of it. A worker that packs it notices at its next step."""
+    with transaction.atomic():
+        name = Export.objects.select_for_update().values_list("stored_name", flat=True).filter(pk=export.pk).first()
+        Export.objects.filter(pk=export.pk).delete()
+    _remove_file(name)
+
+
+def retry_export(*, export: Export) -> bool:
+    """Pack it again that failed. False where it has not failed (any more)."""
+    failed = Export.objects.filter(pk=export.pk, status=ExportStatus.FAILED)
+    return bool(failed.update(status=ExportStatus.QUEUED, attempts=0, packed=0, error_code="", ended_at=None))
+
+
+def reading_comes_first(model_versions: Collection[ModelVersion]) -> bool:
+    """Whether there is a job to read for a worker with these versions. While the AI is paused there is none."""
+    if PauseChange.objects.values_list("paused", flat=True).first():
+        return False
+    ready = Job.objects.filter(status=JobStatus.QUEUED, ready_at__lte=Now())
+    return ready.filter(model_version__in=model_versions).exists()
+
+
+def claim_export() -> ExportClaim | None:
+    """Take the oldest export that waits, or whose worker was lost; None where there is none.
+
+    One that took its workers down again and again, or whose owner may not sign in any more, is given up.
+    """
+    free = Export.objects.filter(Q(status=ExportStatus.QUEUED) | Q(status=ExportStatus.RUNNING, lease_until__lt=Now()))
+    while True:
+        with transaction.atomic():
+            waiting = free.select_related("user").select_for_update(skip_locked=True, of=("self",))
+            export = waiting.order_by("created_at", "id").first()
+            if export is None:
+                return None
+            fault = _fault_of(export)
+            if fault is None:
+                Export.objects.filter(pk=export.pk).update(
+                    status=ExportStatus.RUNNING,
+                    token=F("token") + 1,
+                    attempts=F("attempts") + 1,
+                    packed=0,
+                    lease_until=_lease_end(),
+                )
+                return ExportClaim(export.pk, export.token + 1)
+            _end(Export.objects.filter(pk=export.pk), ExportStatus.FAILED, error_code=fault)
+
+
+def note_progress(*, claim: ExportClaim, packed: int | None = None, total: int | None = None) -> bool:
+    """Say that the worker still is at it, and how far. False where the export is not its own any more."""
+    changes = {name: count for name, count in (("packed", packed), ("total", total)) if count is not None}
+    return bool(_held(claim).update(lease_until=_lease_end(), **changes))
+
+
+def give_back_export(*, claim: ExportClaim) -> None:
+    """Leave it to the next worker at once, as if this one had never begun: its process ends."""
+    _held(claim).update(status=ExportStatus.QUEUED, attempts=F("attempts") - 1, packed=0, lease_until=None)
+
+
+def finish_export(*, claim: ExportClaim, stored_name: str, byte_size: int) -> bool:
+    """Give it to its owner, and tell them. False where it is not the worker's any more; then its file is removed."""
+    with transaction.atomic():
+        is_done = _end(_held(claim), ExportStatus.DONE, stored_name=stored_name, byte_size=byte_size, packed=F("total"))
+        if is_done:
+            owner = Export.objects.values_list("user", flat=True).get(pk=claim.export_id)
+            kind, about = NoticeKind.EXPORT_DONE, str(claim.export_id)
+            Notification.objects.get_or_create(user_id=owner, kind=kind, about=about)
+    if not is_done:
+        _remove_file(stored_name)
+    return is_done
+
+
+def fail_export(*, claim: ExportClaim, fault: ExportFault) -> None:
+    """Give it up, with a reason that its owner is told."""
+    _end(_held(claim), ExportStatus.FAILED, error_code=fault)
+
+
+def remove_expired_exports() -> int:
+    """Remove what has been kept for long enough; says how many. A file that cannot be removed is swept later."""
+    removed = 0
+    for pk, name in expired_exports().values_list("pk", "stored_name"):
+        count, _ = expired_exports().filter(pk=pk).delete()
+        if count:
+            removed += 1
+            _remove_file(name)
+    return removed
+
+
+def _fault_of(export: Export) -> ExportFault | None:
+    if not export.user.is_active:
+        return ExportFault.SWITCHED_OFF
+    return ExportFault.WORKER_LOST if export.attempts >= settings.CXR_MAX_ATTEMPTS else None
+
+
+def _held(claim: ExportClaim) -> QuerySet[Export]:
+    return Export.objects.filter(pk=claim.export_id, token=claim.token, status=ExportStatus.RUNNING)
+
+
+def _end(exports: QuerySet[Export], status: ExportStatus, **changes: Any) -> bool:
+    return bool(exports.update(status=status, lease_until=None, ended_at=Now(), **changes))
+
+
+def _lease_end() -> Any:
+    """As long as a worker may be away from it to read: a round of reading, whose last batch may take its time."""
+    return Now() + timedelta(seconds=settings.CXR_READING_SECONDS + settings.CXR_LEASE_SECONDS)
+
+
+def _remove_file(name: str | None) -> None:
+    if not name:
+        return
+    try:
+        storage.remove(name)
+    except OSError:
+        _log.exception("The packed file %s could not be removed; it is swept later", name)
