@@ -178,7 +178,7 @@ _STORAGE = {
 }
 STORAGES = {
     "default": _STORAGE[ENV.storage],
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "cxrsite.staticfiles.HashedStorage"},
 }
 MEDIA_ROOT = ENV.var_dir / "media"
 FILE_UPLOAD_PERMISSIONS = 0o600

@@ -5,11 +5,15 @@ from django.contrib.auth import views as auth_views
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from diagnoses.views import health, history, models, pictures, preferences, readings, studies
+from diagnoses.views import health, history, models, pictures, preferences, readings, sending, studies
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="send"), name="worklist"),
     path("send/", studies.send, name="send"),
+    path("send/files/", sending.send_file, name="send_file"),
+    path("send/state/", sending.send_state, name="send_state"),
+    path("send/seen/", sending.send_seen, name="send_seen"),
+    path("send/header/", sending.send_header, name="send_header"),
     path("studies/<uuid:study_id>/", studies.study, name="study"),
     path("studies/<uuid:study_id>/images/", studies.study_images, name="study_images"),
     path("studies/<uuid:study_id>/events/", studies.study_events, name="study_events"),

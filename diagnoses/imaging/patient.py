@@ -29,6 +29,8 @@ class DicomPatient:
     birth_date: date | None = None
     accession_number: str = ""
     study_uid: str = ""
+    complete: bool = False
+    """Whether all of this was looked for; where not, more of the file may say more."""
 
 
 def patient_of(start: bytes) -> DicomPatient:
@@ -38,19 +40,20 @@ def patient_of(start: bytes) -> DicomPatient:
     """
     check_transfer_syntax(start)
     try:
-        dataset = _read(start)
+        dataset, complete = _read(start)
         return DicomPatient(
             _text(dataset, "PatientID"),
             _sex(dataset),
             _birth_date(dataset),
             _text(dataset, "AccessionNumber"),
             _text(dataset, "StudyInstanceUID"),
+            complete,
         )
     except Exception:  # noqa: BLE001 - a cut or odd header breaks pydicom's parser in many ways
         return DicomPatient()
 
 
-def _read(start: bytes) -> Dataset:
+def _read(start: bytes) -> tuple[Dataset, bool]:
     all_was_read = False
 
     def is_past(tag: BaseTag, vr: str | None, length: int) -> bool:
@@ -61,7 +64,7 @@ def _read(start: bytes) -> Dataset:
     dataset = read_partial(BytesIO(start), stop_when=is_past, specific_tags=[*_LOOKED_FOR, _LAST])
     if not all_was_read and len(dataset):
         del dataset[max(dataset.keys())]  # it may be cut
-    return dataset
+    return dataset, all_was_read
 
 
 def _text(dataset: Dataset, name: str) -> str:

@@ -162,7 +162,7 @@ class _Intake:
         return self._studies().select_for_update().get()
 
     def _among(self, study: Study) -> Uploaded | None:
-        """This file among those of the study; None where it is not there yet."""
+        """The file as it came before; None where the study has none of this key."""
         if study.idempotency_fingerprint != self.sent.fingerprint(self.wanted):
             raise KeyReusedError(
                 "The patient's details were changed after the first file of this study was sent. The file was not "
@@ -183,6 +183,7 @@ def _next_position(study: Study) -> int:
     position = max((last + 1 for last in lasts if last is not None), default=0)
     if position >= settings.CXR_MAX_FILES:
         raise SubmissionError(
-            f"This study has {position} files; at most {settings.CXR_MAX_FILES} are taken. Send the rest as a new study."
+            f"This study has {position} files; at most {settings.CXR_MAX_FILES} are taken. Send the "
+            "rest as a new study."
         )
     return position

@@ -50,6 +50,10 @@ TABLE = {
     "api_readings": (401, 405, 405, 405),
     "api_override": (401, 405, 405, 405),
     "api_schema": (401, 200, 200, 200),
+    "send_file": (302, 405, 405, 405),
+    "send_state": (302, 200, 403, 200),
+    "send_seen": (302, 405, 405, 405),
+    "send_header": (302, 405, 405, 405),
 }
 """What a GET is answered with. An address that is missing here fails a test below."""
 
@@ -65,6 +69,9 @@ POST_TABLE = {
     "override": (302, 404, 403, 400),
     "api_readings": (401, 404, 403, 400),
     "api_override": (401, 404, 403, 400),
+    "send_file": (302, 400, 403, 400),
+    "send_seen": (302, 400, 403, 400),
+    "send_header": (302, 200, 403, 200),
 }
 
 CASES = [(name, user) for name in TABLE for user in USERS]
@@ -99,6 +106,10 @@ ALLOWED = {
     "set_theme": {"POST"},
     "read_again": {"POST"},
     "override": {"POST"},
+    "send_file": {"POST"},
+    "send_state": {"GET", "HEAD"},
+    "send_seen": {"POST"},
+    "send_header": {"POST"},
 }
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 FORBIDDEN_METHODS = [(name, method) for name, allowed in ALLOWED.items() for method in METHODS if method not in allowed]
