@@ -15,7 +15,7 @@ let measures = [];
 let milestone = "";
 
 export function isAnswered(file) {
-  return file.state === "refused" || (file.state === "sent" && ENDED.has(file.answer?.status));
+  return (file.state === "refused" && Boolean(file.group)) || (file.state === "sent" && ENDED.has(file.answer?.status));
 }
 
 function isReleased(file) {
@@ -67,5 +67,6 @@ export function showSummary(drafts, studies, isLooking) {
   button.disabled = isLooking;
   button.textContent = count("send", drafts.length);
   const parts = [count("files", drafts.length), size(bytes), count("studies", studies)];
+  summary.hidden = !drafts.length && !isLooking;
   summary.textContent = isLooking ? say("looking") : drafts.length ? parts.join(" · ") : "";
 }

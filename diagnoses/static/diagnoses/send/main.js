@@ -67,6 +67,7 @@ function drawNow() {
   modes.querySelector("[data-only-patients]").hidden = !tray.saysSeveralPatients;
   modes.querySelector(`[value=${tray.mode}]`).checked = true;
   document.getElementById("empty").hidden = tray.files.size > 0;
+  document.getElementById("send-tools-bar").hidden = !tray.files.size && !looking;
   document.getElementById("send-clear").hidden = !tray.all.some(isAnswered);
   document.getElementById("send-remove").hidden = !tray.files.size;
   document.getElementById("send-unkept").hidden = store.works;

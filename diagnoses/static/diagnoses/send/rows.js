@@ -80,10 +80,10 @@ export function showFile(file) {
   return row;
 }
 
-function showSeen(note, { seen }) {
+function showSeen(note, { seen, state }) {
   note.hidden = !seen;
   if (!seen) return;
-  write(note.querySelector("span"), seen.study ? say("seenAt", { at: seen.at }) : say("twice"));
+  write(note.querySelector("span"), seen.study ? say(state === "draft" ? "seenAt" : "seenThen", { at: seen.at }) : say("twice"));
   const link = note.querySelector("a");
   link.hidden = !seen.study;
   if (seen.study) link.href = seen.study;
@@ -120,7 +120,10 @@ function showGroup(group, files, { number, isAlone, hasPlace }) {
     if (field.type === "checkbox") field.checked = Boolean(value);
     else if (document.activeElement !== field && value !== undefined) field.value = value;
   }
-  card.querySelector("fieldset").disabled = group.started;
+  const fields = card.querySelector("fieldset");
+  // What cannot be changed any more need not be in the way.
+  if (group.started && !fields.disabled) card.querySelector("details").open = false;
+  fields.disabled = group.started;
   write(card.querySelector(".send-locked"), group.started ? say("locked") : "");
   write(card.querySelector(".send-too-many"), hasPlace ? "" : say("tooManyInStudy"));
   return card;

@@ -20,6 +20,7 @@ export function percent(share) {
 }
 
 export function size(bytes) {
+  if (bytes < 1e5) return `${numbers.format(Math.ceil(bytes / 1e3))} kB`;
   const megabytes = bytes / 1e6;
   return `${megabytes < 10 ? tenths.format(megabytes) : numbers.format(Math.round(megabytes))} MB`;
 }
