@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from django.db.models import F, Window
+from django.db.models import F, Q, Window
 from django.db.models.functions import RowNumber
 
 from diagnoses.models import Image, Job, Reading, Study
@@ -59,6 +59,8 @@ def _waits(jobs: Sequence[Job]) -> dict[uuid.UUID, Waiting]:
         return {}
     queue = Job.objects.filter(status=JobStatus.QUEUED).exclude(purpose=Purpose.SHADOW)
     numbered = queue.annotate(place=Window(RowNumber(), order_by=list(BY_URGENCY)))
-    places = numbered.filter(pk__in=[job.pk for job in jobs], place__gt=0).values_list("pk", F("place"))
+    # The place, which is never nought, keeps the condition from narrowing what is numbered.
+    own = Q(pk__in=[job.pk for job in jobs]) | Q(place=0)
+    places = numbered.filter(own).values_list("pk", F("place"))
     pace = images_per_second()
     return {pk: Waiting(place - 1, place / pace if pace else None) for pk, place in places}

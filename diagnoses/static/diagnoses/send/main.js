@@ -98,15 +98,19 @@ function changed(file) {
 
 // Taking in
 
-async function add(finding) {
-  looking += 1;
-  showProblems([]);
+function look(change) {
+  looking += change;
+  section.dataset.looking = String(looking);
   draw();
+}
+
+async function add(finding) {
+  look(1);
+  showProblems([]);
   const problems = await takeIn(await finding, tray, page, draw);
   await tray.regroup();
-  looking -= 1;
+  look(-1);
   showProblems(problems);
-  draw();
 }
 
 async function sendAll() {
