@@ -303,7 +303,7 @@ def test_a_dropped_folder_is_walked_to_its_end(signed_in: Page) -> None:
           const inner = folder([[file("deep/2.png")]]);
           const entry = folder([[file("10.png"), file("9.png")], [inner]]);
           const event = new Event("drop", { bubbles: true, cancelable: true });
-          event.dataTransfer = { items: [{ kind: "file", webkitGetAsEntry: () => entry }], files: [] };
+          event.dataTransfer = { types: ["Files"], items: [{ kind: "file", webkitGetAsEntry: () => entry }], files: [] };
           document.getElementById("content").dispatchEvent(event);
         }""",
         data,
@@ -403,6 +403,46 @@ def test_a_file_is_cancelled_tried_again_and_added_to_while_others_run(
     go(page)
     expect_all_answered(page, 4)
     assert images_of(site, "CANCEL-1") == ["chest-0.png", "chest-1.png", "chest-2.png"]
+
+
+def test_what_is_removed_while_it_is_sent_does_not_come_back(signed_in: Page) -> None:
+    page = signed_in
+    page.goto("/send/")
+    choose(page, fresh(3))
+    page.route(FILES, lambda route: None)  # it never ends
+    with page.expect_request(FILES):
+        go(page)
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Remove all").click()
+    expect(page.get_by_text("No files yet.")).to_be_visible()
+    page.reload()
+    expect(page.get_by_text("No files yet.")).to_be_visible()
+    assert kept(page) == 0
+
+
+def test_the_choice_of_whose_they_are_survives_a_reload(signed_in: Page) -> None:
+    page = signed_in
+    page.goto("/send/")
+    choose(page, fresh(2))
+    page.get_by_label("Each file its own patient").check()
+    expect(page.locator("#send-summary")).to_contain_text("2 studies")
+    page.reload()
+    expect(page.get_by_label("Each file its own patient")).to_be_checked()
+    choose(page, fresh(1))
+    expect(page.locator("#send-summary")).to_contain_text("3 studies")
+
+
+def test_a_file_that_a_proxy_finds_too_large_is_not_tried_over_and_over(signed_in: Page, watch: Watch) -> None:
+    watch.expect("status of 413")
+    page = signed_in
+    page.goto("/send/")
+    choose(page, fresh(1))
+    page.route(FILES, lambda route: route.fulfill(status=413, body="<html>Too large</html>"))
+    go(page)
+    expect(rows(page)).to_contain_text("did not accept the file (status 413)")
+    page.unroute(FILES)
+    rows(page).get_by_role("button", name="Try again").click()
+    expect_all_answered(page, 1)
 
 
 def test_a_file_that_cannot_be_taken_is_told_with_its_reason(signed_in: Page, png: bytes) -> None:

@@ -14,6 +14,8 @@ import { say } from "./words.js";
 
 const SESSION_LOOK_MS = 4000;
 const OTHER_TAB_MS = 1500;
+// Where the server's order of verdicts has a refusal.
+const REFUSED_RANK = 2;
 const TROUBLES = { "signed-out": "signedOut", "another-user": "anotherUser" };
 
 const section = document.getElementById("tray");
@@ -47,7 +49,7 @@ function draw() {
 }
 
 function rank(file) {
-  if (file.state === "refused") return 1;
+  if (file.state === "refused") return REFUSED_RANK;
   return isAnswered(file) ? file.answer.rank - (file.answer.order ?? 0) / 2 : Infinity;
 }
 
@@ -135,9 +137,14 @@ function followed() {
 }
 
 function heard(said) {
-  if (said === "signed-out") queue.pause("signed-out");
-  else if (said && said.user !== page.user) queue.pause("another-user");
-  else if (said) apply(said);
+  const isOut = queue.reason === "signed-out";
+  if (said === "signed-out") {
+    if (!isOut) queue.pause("signed-out");
+  } else if (said && said.user !== page.user) queue.pause("another-user");
+  else if (said) {
+    if (isOut) queue.resume();
+    apply(said);
+  }
   if (!queue.reason) showTrouble(said ? (said.worker_is_alive ? "" : "noWorker") : "unreachableAnswers");
 }
 
@@ -246,7 +253,9 @@ function listen() {
     });
   }
   document.getElementById("pick-folder").addEventListener("click", () => folder.click());
+  const hasFiles = (event) => event.dataTransfer.types?.includes("Files");
   document.addEventListener("dragover", (event) => {
+    if (!hasFiles(event)) return;
     event.preventDefault();
     drop.classList.add("over");
   });
@@ -254,6 +263,7 @@ function listen() {
     if (!event.relatedTarget) drop.classList.remove("over");
   });
   document.addEventListener("drop", (event) => {
+    if (!hasFiles(event)) return;
     event.preventDefault();
     drop.classList.remove("over");
     add(dropped(event.dataTransfer));

@@ -1,5 +1,8 @@
 // Asking the server, and telling apart the ways in which it may not answer.
+import { say } from "./words.js";
+
 const STALLED_MS = 60_000;
+const WORTH_REPEATING = new Set([0, 408, 425, 429]);
 
 function token() {
   return document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1] ?? "";
@@ -19,13 +22,16 @@ export async function ask(url, options = {}) {
 
 function outcome(request, url) {
   if (!request.responseURL.endsWith(url)) return { kind: "signed-out" };
+  const { status } = request;
   let body = null;
   try {
     body = JSON.parse(request.responseText);
   } catch {
-    return { kind: request.status === 403 ? "forbidden" : "unreachable" };
+    // Not from our own view: a proxy before it, or Django itself.
+    if (status === 403) return { kind: "forbidden" };
+    if (status < 400 || status >= 500 || WORTH_REPEATING.has(status)) return { kind: "unreachable" };
+    return { kind: "failed", error: { message: say("notAccepted", { status }) } };
   }
-  const { status } = request;
   if (status === 200) return { kind: body.error ? "refused" : "taken", ...body };
   if (status === 429) return { kind: "busy", seconds: Number(request.getResponseHeader("Retry-After")) || 10 };
   if (status >= 500) return { kind: "unreachable", ...body };

@@ -21,7 +21,7 @@ function place(parent, elements) {
     if (parent.children[index] !== element) parent.insertBefore(element, parent.children[index] ?? null);
   });
   while (parent.children.length > elements.length) parent.lastElementChild.remove();
-  if (focused !== document.activeElement && focused.isConnected) focused.focus();
+  if (focused !== document.activeElement && focused?.isConnected) focused.focus();
 }
 
 function words(file) {

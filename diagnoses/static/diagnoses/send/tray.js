@@ -56,12 +56,14 @@ export class Tray {
   }
 
   async save(file) {
+    if (!this.files.has(file.key)) return; // it was removed meanwhile
     const record = Object.fromEntries(KEPT_OF_FILE.map((name) => [name, file[name]]));
     record.state = file.state === "sending" ? "queued" : file.state;
     await this.#store.put("files", { ...record, group: file.group?.key ?? "" });
   }
 
   async saveGroup(group) {
+    if (!this.groups.has(group.key)) return;
     await this.#store.put("groups", group);
   }
 
@@ -95,22 +97,26 @@ export class Tray {
       else this.files.set(record.key, { ...record, group: this.groups.get(record.group), share: 0 });
       this.#order = Math.max(this.#order, record.order + 1);
     }
-    await this.#dropEmptyGroups();
+    this.chosen = [...this.groups.values()].find((group) => !group.batch)?.chosen ?? "";
+    await this.regroup();
   }
 
   // Puts what is not sent yet into studies, and fills in of each what its files say and nobody has typed.
   async regroup() {
-    const changed = new Set();
     for (const file of this.of("draft")) {
       const group = this.#groupFor(file);
       if (file.group !== group) {
         file.group = group;
         await this.save(file);
       }
-      if (prefill(group, file.patient)) changed.add(group);
+      prefill(group, file.patient);
     }
-    for (const group of changed) await this.saveGroup(group);
     await this.#dropEmptyGroups();
+    for (const group of this.groups.values()) {
+      if (group.batch) continue;
+      group.chosen = this.chosen;
+      await this.saveGroup(group);
+    }
   }
 
   // Marks all that is not sent yet as to be sent, in one go.
@@ -157,12 +163,8 @@ function identityOf({ patient }) {
 }
 
 function prefill(group, patient) {
-  let isChanged = false;
   for (const name of PREFILLED) {
     const value = patient?.[name];
-    if (!value || group.fields[name] || group.typed.includes(name)) continue;
-    group.fields[name] = value;
-    isChanged = true;
+    if (value && !group.fields[name] && !group.typed.includes(name)) group.fields[name] = value;
   }
-  return isChanged;
 }
