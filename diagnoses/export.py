@@ -111,7 +111,7 @@ def csv_line(cells: Iterable[object]) -> str:
 
 def table_csv(rows: Sequence[Mapping[str, object]]) -> str:
     """Any table whose rows have the same keys, which are its heading."""
-    lines = [_line(rows[0]), *(_line(_plain(cell) for cell in row.values()) for row in rows)] if rows else []
+    lines = [csv_line(rows[0]), *(csv_line(_plain(cell) for cell in row.values()) for row in rows)] if rows else []
     return "\ufeff" + "".join(lines)
 
 

@@ -123,6 +123,18 @@ class StudyForm(_Dressed, forms.ModelForm):  # type: ignore[type-arg]
         return len(list(self.fields["model"].choices)) > 1  # type: ignore[attr-defined]
 
 
+class UploadForm(StudyForm):
+    """One file of a study, as the page's script sends it."""
+
+    files = None  # type: ignore[assignment]
+    file = forms.FileField(allow_empty_file=True, max_length=None)
+    filename = forms.CharField(required=False, max_length=4096)
+    sender = forms.CharField()
+    study_key = forms.UUIDField()
+    upload_key = forms.UUIDField()
+    batch = forms.UUIDField()
+
+
 _STATES = [
     (JobStatus.QUEUED.value, _("Waiting")),
     (JobStatus.RUNNING.value, _("Being read")),

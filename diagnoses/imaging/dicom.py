@@ -52,6 +52,20 @@ def read_header(data: bytes) -> Dataset:
     The transfer syntax is looked at first and on its own: reading a deflated data set would inflate all of it.
     Raises ImageError where the file is damaged or of a kind that is not taken.
     """
+    syntax = check_transfer_syntax(data)
+    try:
+        dataset = dcmread(BytesIO(data))
+        _check_is_radiograph(dataset)
+        _check_pixels_are_there(dataset, syntax)
+    except ImageError:
+        raise
+    except Exception as error:  # as above: elements are parsed when they are first touched
+        raise damaged() from error
+    return dataset
+
+
+def check_transfer_syntax(data: bytes) -> uid.UID:
+    """How the file is encoded, of which `data` holds at least the start. Raises ImageError for what is not taken."""
     try:
         syntax = _transfer_syntax(data)
     except Exception as error:  # a damaged file breaks pydicom's parser in many ways
@@ -62,15 +76,7 @@ def read_header(data: bytes) -> Dataset:
             f"The DICOM transfer syntax {syntax.name} is not taken. Export it uncompressed, or as JPEG lossless, "
             "JPEG-LS, JPEG 2000 or RLE.",
         )
-    try:
-        dataset = dcmread(BytesIO(data))
-        _check_is_radiograph(dataset)
-        _check_pixels_are_there(dataset, syntax)
-    except ImageError:
-        raise
-    except Exception as error:  # as above: elements are parsed when they are first touched
-        raise damaged() from error
-    return dataset
+    return syntax
 
 
 def grey_levels(data: bytes) -> NDArray[np.uint8]:

@@ -114,9 +114,9 @@ def submit_study(
     key = _Key(idempotency_key, repr((details, model_version and str(model_version))))
     if _was_used(actor, key):
         return _as_it_stands(actor, key, _fingerprint(key, [_content(file, _read(file)) for file in files]))
-    _check_room(len(files))
+    check_room(len(files))
     try:
-        return _take_in(actor, files, details, _reader(model_version), key)
+        return _take_in(actor, files, details, reader_of(model_version), key)
     except _SentBeforeError as sent_before:
         return _as_it_stands(actor, key, sent_before.fingerprint)
 
@@ -145,7 +145,7 @@ def _take_in(
     commit_tried = False
     try:
         for file in files:
-            item, content = _receive(file)
+            item, content = receive(file)
             kept.append(item)
             contents.append(content)
         if not any(isinstance(item, Image) for item in kept):
@@ -216,7 +216,8 @@ def _remove(kept: Iterable[Image | FileError]) -> None:
             storage.remove(item.stored_name)
 
 
-def _reader(wanted: ModelVersion | None) -> ModelVersion:
+def reader_of(wanted: ModelVersion | None) -> ModelVersion:
+    """Who is to read: the model that is wanted, or the live one. Raises SubmissionError where it cannot."""
     version = wanted or live_model_version()
     if version is None:
         raise SubmissionError("No model is registered on this site yet. Ask your administrator to register one.")
@@ -237,7 +238,8 @@ def _check_count(count: int) -> None:
         )
 
 
-def _check_room(count: int) -> None:
+def check_room(count: int) -> None:
+    """Raises QueueFullError where so many more would be too many."""
     waiting = queued_count()
     if waiting + count <= settings.CXR_MAX_QUEUED:
         return
@@ -246,7 +248,7 @@ def _check_room(count: int) -> None:
     raise QueueFullError(waiting, min(_LONGEST_RETRY_SECONDS, max(1, ceil(surplus / pace))))
 
 
-def _receive(file: SentFile) -> tuple[Image | FileError, str]:
+def receive(file: SentFile) -> tuple[Image | FileError, str]:
     """What became of the file, and what stands for it in a fingerprint."""
     data = _read(file)
     content = _content(file, data)
@@ -275,7 +277,7 @@ def _keep(file: SentFile, data: bytes, digest: str) -> Image | FileError:
     except OSError:
         return _storage_fault()
     return Image(
-        filename=_shown_name(file.name),
+        filename=shown_name(file.name),
         kind=inspected.kind,
         byte_size=len(data),
         sha256=digest,
@@ -312,7 +314,7 @@ def _commit(
                 RejectedFile(
                     study=study,
                     position=position,
-                    filename=_shown_name(file.name),
+                    filename=shown_name(file.name),
                     code=item.code,
                     message=item.message,
                 )
@@ -322,7 +324,7 @@ def _commit(
     jobs = Job.objects.bulk_create(
         Job(image=image, model_version=model_version, urgent=study.urgent) for image in images
     )
-    _shadow(images, model_version)
+    have_shadow_read(images, model_version)
     audit.record(
         AuditAction.STUDY_SUBMITTED,
         actor,
@@ -335,7 +337,7 @@ def _commit(
     return Submission(study, list(_answers(files, kept, jobs)))
 
 
-def _shadow(images: Iterable[Image], reader: ModelVersion) -> None:
+def have_shadow_read(images: Iterable[Image], reader: ModelVersion) -> None:
     """Have the shadow read the images, too, where one stands and is not what reads them anyway."""
     shadow = shadow_model_version()
     if shadow and shadow != reader:
@@ -346,9 +348,9 @@ def _answers(files: Iterable[SentFile], kept: Iterable[Image | FileError], jobs:
     job_of = {job.image_id: job for job in jobs}
     for file, item in zip(files, kept, strict=True):
         if isinstance(item, Image):
-            yield Answer(_shown_name(file.name), job=job_of[item.pk])
+            yield Answer(shown_name(file.name), job=job_of[item.pk])
         else:
-            yield Answer(_shown_name(file.name), error=item)
+            yield Answer(shown_name(file.name), error=item)
 
 
 def _refuse_all(actor: Actor, files: Sequence[SentFile], kept: Sequence[Image | FileError]) -> Submission:
@@ -357,6 +359,6 @@ def _refuse_all(actor: Actor, files: Sequence[SentFile], kept: Sequence[Image | 
     return Submission(None, answers)
 
 
-def _shown_name(name: str) -> str:
+def shown_name(name: str) -> str:
     """The sender's name for a file, without control characters (PostgreSQL takes no NUL) and of bounded length."""
     return "".join(character for character in name if character.isprintable())[-255:] or "unnamed"

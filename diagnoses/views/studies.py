@@ -33,6 +33,7 @@ from diagnoses.selectors.waiting import waiting_of
 from diagnoses.services.submission import Answer, QueueFullError, Submission, SubmissionError, submit_study
 from diagnoses.views.shown import Draft, at_a_glance, shown_images
 from diagnoses.views.uploads import sent_files
+from diagnoses.views.verdicts import Verdict
 
 _STREAM_SECONDS = 300.0
 
@@ -43,7 +44,7 @@ _STREAM_SECONDS = 300.0
 def send(request: HttpRequest) -> HttpResponse:
     """The form to send a study with; a sent one leads to its page."""
     if request.method != "POST":
-        return render(request, "diagnoses/send.html", {"form": StudyForm()})
+        return _form(request, StudyForm())
     form = StudyForm(request.POST, request.FILES)
     if not form.is_valid():
         return _send_again(request, form)
@@ -100,7 +101,18 @@ def _send_again(
     request: HttpRequest, form: StudyForm, status: int = 400, rejected: Sequence[Answer] = ()
 ) -> HttpResponse:
     """The form as it was filled in, with the reasons why nothing was taken."""
-    return render(request, "diagnoses/send.html", {"form": form, "rejected": rejected}, status=status)
+    return _form(request, form, status, rejected)
+
+
+def _form(request: HttpRequest, form: StudyForm, status: int = 200, rejected: Sequence[Answer] = ()) -> HttpResponse:
+    context = {
+        "form": form,
+        "rejected": rejected,
+        "verdicts": list(Verdict),
+        "most_files": settings.CXR_MAX_FILES,
+        "most_bytes": settings.CXR_MAX_FILE_BYTES,
+    }
+    return render(request, "diagnoses/send.html", context, status=status)
 
 
 def show_problem(

@@ -47,18 +47,23 @@ def sign_in_silently(page: Page, account: Account) -> None:
 
 
 def choose(page: Page, files: Sequence[tuple[str, bytes]]) -> None:
-    """Choose files on the send page."""
+    """Choose files on the send page, and wait until it has looked at them."""
     payloads = [FilePayload(name=name, mimeType="application/octet-stream", buffer=data) for name, data in files]
+    expect(page.locator("#tray")).to_be_visible()
     page.get_by_label("Frontal chest radiographs").set_input_files(payloads)
+    expect(page.locator("#tray")).to_have_attribute("data-looking", "0")
 
 
 def send(page: Page, files: Sequence[tuple[str, bytes]], details: Mapping[str, str] | None = None) -> None:
     """Send files as a study, its details by their labels on the page, and be on the study's page."""
     page.goto("/send/")
     choose(page, files)
+    page.get_by_label("All of one patient").evaluate_all("(modes) => modes.forEach((mode) => mode.click())")
     for label, value in (details or {}).items():
         page.get_by_label(label).fill(value)
     page.get_by_role("button", name="Send").click()
+    expect(page.locator("#tray")).to_have_attribute("data-unsent", "0")
+    page.goto(page.get_by_role("link", name="Open the study").first.get_attribute("href") or "")
     page.wait_for_url(STUDY)
 
 

@@ -79,6 +79,10 @@ TABLE = {
     "export_cancel": (302, 405, 405, 405),
     "export_retry": (302, 405, 405, 405),
     "compare": (302, 400, 400, 400),
+    "send_file": (302, 405, 405, 405),
+    "send_state": (302, 200, 403, 200),
+    "send_seen": (302, 405, 405, 405),
+    "send_header": (302, 405, 405, 405),
 }
 """What a GET is answered with. An address that is missing here fails a test below."""
 
@@ -104,6 +108,9 @@ POST_TABLE = {
     "exports": (302, 400, 400, 302),
     "export_cancel": (302, 404, 404, 302),
     "export_retry": (302, 404, 404, 302),
+    "send_file": (302, 400, 403, 400),
+    "send_seen": (302, 400, 403, 400),
+    "send_header": (302, 200, 403, 200),
 }
 
 CASES = [(name, user) for name in TABLE for user in USERS]
@@ -167,6 +174,10 @@ ALLOWED = {
     "export_cancel": {"POST"},
     "export_retry": {"POST"},
     "compare": {"GET", "HEAD"},
+    "send_file": {"POST"},
+    "send_state": {"GET", "HEAD"},
+    "send_seen": {"POST"},
+    "send_header": {"POST"},
 }
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 FORBIDDEN_METHODS = [(name, method) for name, allowed in ALLOWED.items() for method in METHODS if method not in allowed]
