@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("diagnoses", "0025_reading_room_rights"),
+        ("diagnoses", "0026_worklist"),
     ]
 
     operations = [
