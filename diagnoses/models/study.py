@@ -6,6 +6,9 @@ from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models.functions import Now, Upper
+from django.utils.translation import gettext_lazy as _
+
+from diagnoses.language import in_words
 
 
 def _part_of(field: str) -> OpClass:
@@ -16,9 +19,9 @@ def _part_of(field: str) -> OpClass:
 class Sex(models.TextChoices):
     """Patient's sex in the terms of DICOM (0010,0040)."""
 
-    FEMALE = "F", "Female"
-    MALE = "M", "Male"
-    OTHER = "O", "Other"
+    FEMALE = "F", _("Female")
+    MALE = "M", _("Male")
+    OTHER = "O", _("Other")
 
 
 class Study(models.Model):
@@ -107,7 +110,8 @@ class RejectedFile(models.Model):
     position = models.PositiveSmallIntegerField()
     filename = models.CharField(max_length=255)
     code = models.CharField(max_length=32)
-    message = models.TextField()
+    message = models.TextField(help_text="In English.")
+    said = models.JSONField(default=dict, db_default={}, blank=True, help_text="The message's template and facts.")
     upload_key = models.UUIDField(null=True, blank=True, editable=False, help_text="Its sender's own for this file.")
 
     class Meta:
@@ -119,3 +123,8 @@ class RejectedFile(models.Model):
 
     def __str__(self) -> str:
         return f"Rejected file {self.pk}"
+
+    @property
+    def words(self) -> str:
+        """The message in the reader's language."""
+        return in_words(self.message, self.said)
