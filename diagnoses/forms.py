@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import UploadedFile
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from diagnoses.models import ModelVersion, Profile, Study
@@ -38,8 +39,8 @@ class _DateInput(forms.DateInput):
 
 
 _NO_SUCH_READER = {
-    "required": "Choose the model that shall read it.",
-    "invalid_choice": "This model does not read here (any more). Reload the page and choose another.",
+    "required": _("Choose the model that shall read it."),
+    "invalid_choice": _("This model does not read here (any more). Reload the page and choose another."),
 }
 
 
@@ -63,7 +64,7 @@ class _Dressed:
 def reader_choices() -> list[tuple[str, str]]:
     """The models that can read here, the default first."""
     return [
-        (version_key(version), f"{version} (default)" if version.is_live else str(version))
+        (version_key(version), gettext("{model} (default)").format(model=version) if version.is_live else str(version))
         for version in available_model_versions()
     ]
 
@@ -87,15 +88,17 @@ class OverrideForm(_Dressed, forms.Form):
     """Why an image is to be read that the gate refused."""
 
     reason = forms.CharField(
-        max_length=500, error_messages={"required": "Say why this image should be read all the same."}
+        max_length=500, error_messages={"required": _("Say why this image should be read all the same.")}
     )
 
 
 class StudyForm(_Dressed, forms.ModelForm):  # type: ignore[type-arg]
     """One study: its files and what is known of the patient."""
 
-    files = _ManyFilesField(required=False, label="Radiographs")  # type: ignore[assignment]
-    model = forms.ChoiceField(required=False, choices=reader_choices, label="Read with", error_messages=_NO_SUCH_READER)
+    files = _ManyFilesField(required=False, label=_("Radiographs"))  # type: ignore[assignment]
+    model = forms.ChoiceField(
+        required=False, choices=reader_choices, label=_("Read with"), error_messages=_NO_SUCH_READER
+    )
 
     class Meta:
         model = Study
@@ -120,24 +123,31 @@ class StudyForm(_Dressed, forms.ModelForm):  # type: ignore[type-arg]
 def model_choices() -> list[tuple[str, str]]:
     """The models that have ever been registered, for a filter."""
     names = ModelVersion.objects.order_by("name").values_list("name", flat=True).distinct()
-    return [("", "Any model"), *((name, name) for name in names)]
+    return [("", gettext("Any model")), *((name, name) for name in names)]
+
+
+_STATES = [
+    (JobStatus.QUEUED.value, _("Queued")),
+    (JobStatus.RUNNING.value, _("Running")),
+    (JobStatus.DONE.value, _("Done")),
+    (JobStatus.REFUSED.value, _("Refused")),
+    (JobStatus.FAILED.value, _("Failed")),
+]
 
 
 class HistoryForm(_Dressed, forms.Form):
     """What to look for in the history; lives in the page's address."""
 
-    search = forms.CharField(required=False, max_length=200)
-    label = forms.ChoiceField(required=False, choices=[("", "Any answer"), *Label.choices])
+    search = forms.CharField(required=False, max_length=200, label=_("Search"))
+    label = forms.ChoiceField(required=False, choices=[("", _("Any answer")), *Label.choices], label=_("Label"))
     indeterminate = forms.ChoiceField(
-        required=False, choices=[("", "Sure or not"), ("true", "Cannot say")], label="Certainty"
+        required=False, choices=[("", _("Sure or not")), ("true", _("Cannot say"))], label=_("Certainty")
     )
-    status = forms.ChoiceField(
-        required=False, choices=[("", "Any state"), *((s.value, s.value.capitalize()) for s in JobStatus)]
-    )
-    patient_id = forms.CharField(required=False, max_length=64, label="Patient ID")
-    model = forms.ChoiceField(required=False, choices=model_choices)
-    since = forms.DateField(required=False, widget=_DateInput(), label="From")
-    until = forms.DateField(required=False, widget=_DateInput(), label="To")
+    status = forms.ChoiceField(required=False, choices=[("", _("Any state")), *_STATES], label=_("Status"))
+    patient_id = forms.CharField(required=False, max_length=64, label=_("Patient ID"))
+    model = forms.ChoiceField(required=False, choices=model_choices, label=_("Model"))
+    since = forms.DateField(required=False, widget=_DateInput(), label=pgettext_lazy("a date", "From"))
+    until = forms.DateField(required=False, widget=_DateInput(), label=pgettext_lazy("a date", "To"))
 
     def wanted(self) -> HistoryFilter:
         """The filter that was asked for."""

@@ -189,7 +189,8 @@ WARNING_WORDS: dict[str, str | Promise] = {
         "The patient's age is outside the ages that the model was trained on. Give the answer little weight."
     ),
     ReadingWarning.HEATMAP_AT_BORDER: _(
-        "The model looked mainly at the border of the picture, where there is no lung. Look for markers, tubes or edges "
+        "The model looked mainly at the border of the picture, where there is no lung. Look for markers, tubes or "
+        "edges "
         "that may have misled it before you trust the answer."
     ),
     ReadingWarning.NOT_A_CHEST_XRAY: _(

@@ -5,7 +5,6 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-
 SITE_NAME = "site"
 """Who acts where an installation ships other models than before."""
 

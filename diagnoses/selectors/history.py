@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Exists, OuterRef, QuerySet
+from django.utils.translation import gettext
 
 from diagnoses.models import Job, Study
 from diagnoses.selectors import words
@@ -105,7 +106,7 @@ def _read_cursor(cursor: str) -> Position:
         written, pk = base64.urlsafe_b64decode(cursor.encode()).decode().split()
         return read_instant(written), uuid.UUID(pk)
     except (ValueError, binascii.Error) as error:
-        raise CursorError("This page's address is not valid. Start again from the first page.") from error
+        raise CursorError(gettext("This page's address is not valid. Start again from the first page.")) from error
 
 
 def read_instant(text: str) -> datetime:

@@ -1,18 +1,19 @@
 """A share, as people read it and as a drawing needs it."""
 
 from django import template
+from django.utils.formats import number_format
 
 register = template.Library()
 
 
 @register.filter
 def percent(value: float) -> str:
-    """0.9312 as `93.1 %`. What is not quite none or all is never rounded to it."""
+    """0.9312 as `93.1 %`, with the language's own point. What is not quite none or all is never rounded to it."""
     if 0 < value < 0.001:
-        return "< 0.1 %"
+        return f"< {number_format('0.1')} %"
     if 0.999 < value < 1:
-        return "> 99.9 %"
-    return f"{value * 100:.1f} %"
+        return f"> {number_format('99.9')} %"
+    return f"{number_format(f'{value * 100:.1f}')} %"
 
 
 @register.filter
@@ -23,5 +24,5 @@ def along(value: float) -> str:
 
 @register.filter
 def decimals(value: float) -> str:
-    """0.9953 as `0.995`. What is not quite one is never rounded to it."""
-    return "> 0.999" if 0.9995 <= value < 1 else f"{value:.3f}"
+    """0.9953 as `0.995`, with the language's own point. What is not quite one is never rounded to it."""
+    return f"> {number_format('0.999')}" if 0.9995 <= value < 1 else number_format(f"{value:.3f}")

@@ -7,6 +7,7 @@ from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -41,7 +42,7 @@ def history_csv(request: HttpRequest) -> HttpResponseBase:
     """All of the history that matches the filter, as CSV."""
     form = HistoryForm(request.GET)
     if not form.is_valid():
-        return HttpResponseBadRequest("The filter is not valid. Go back to the history and set it again.")
+        return HttpResponseBadRequest(_("The filter is not valid. Go back to the history and set it again."))
     audit.record(AuditAction.HISTORY_EXPORTED, audit.actor_of(request), filter=request.GET.urlencode())
     lines = csv_lines(stream_jobs(request.user, form.wanted()))
     response = StreamingHttpResponse(_off_the_loop(lines), content_type="text/csv; charset=utf-8")

@@ -1,6 +1,7 @@
 """How the pages sum up an image in a word or two."""
 
 from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
 
 from diagnoses.models import Job, Result
 from diagnoses.models.job import Label
@@ -10,13 +11,13 @@ from diagnoses.states import JobStatus
 class Verdict(TextChoices):
     """What there is to say of an image; those that a clinician has to look at come first."""
 
-    PNEUMONIA = "pneumonia", "Pneumonia"
-    CANNOT_SAY = "cannot-say", "Cannot say"
-    REFUSED = "refused", "Refused"
-    FAILED = "failed", "Failed"
-    RUNNING = "running", "Being read"
-    QUEUED = "queued", "Waiting"
-    NORMAL = "normal", "Normal"
+    PNEUMONIA = "pneumonia", _("Pneumonia")
+    CANNOT_SAY = "cannot-say", _("Cannot say")
+    REFUSED = "refused", _("Refused")
+    FAILED = "failed", _("Failed")
+    RUNNING = "running", _("Being read")
+    QUEUED = "queued", _("Waiting")
+    NORMAL = "normal", _("Normal")
 
 
 _OF_STATUS = {
