@@ -4,16 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import Model
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext, gettext_lazy, override
 
 from diagnoses.imaging.said import fill
 
 
 def in_words(text: str, said: Mapping[str, Any]) -> str:
     """A kept message in the reader's language: by its parts where it has any, else the text, where it is known."""
-    if not said:
-        return gettext(text)
-    return fill(gettext(said["template"]), said["facts"])
+    template = said.get("template", text)
+    return fill(gettext(template), said.get("facts", {}))
 
 
 def translate_names(model: type[Model]) -> None:
@@ -31,6 +30,7 @@ def translate_names(model: type[Model]) -> None:
 def names_of(model: type[Model]) -> set[str]:
     """All that `translate_names` has translated, in English."""
     meta = model._meta
-    names = {meta.verbose_name, meta.verbose_name_plural}
-    names |= {words for field in meta.fields for words in (field.verbose_name, field.help_text) if words}
-    return {str(name) for name in names}
+    names = [meta.verbose_name, meta.verbose_name_plural]
+    names += [words for field in meta.fields for words in (field.verbose_name, field.help_text) if words]
+    with override(None):
+        return {str(name) for name in names}

@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import ExpressionWrapper, F
 from django.db.models.functions import Now
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from diagnoses.language import in_words
@@ -119,7 +120,7 @@ class Job(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Job {self.pk}"
+        return gettext("Job {id}").format(id=self.pk)
 
     @property
     def error_words(self) -> str:
@@ -251,7 +252,7 @@ class Result(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Result of job {self.job_id}"
+        return gettext("Result of job {id}").format(id=self.job_id)
 
     @property
     def indeterminate(self) -> bool:

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models.functions import Now, Upper
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from diagnoses.language import in_words
@@ -70,7 +71,7 @@ class Study(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Study {self.pk}"
+        return gettext("Study {id}").format(id=self.pk)
 
 
 class Image(models.Model):
@@ -100,7 +101,7 @@ class Image(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Image {self.pk}"
+        return gettext("Image {id}").format(id=self.pk)
 
 
 class RejectedFile(models.Model):
@@ -122,7 +123,7 @@ class RejectedFile(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Rejected file {self.pk}"
+        return gettext("Rejected file {id}").format(id=self.pk)
 
     @property
     def words(self) -> str:

@@ -41,7 +41,7 @@ _WORDS: dict[str, tuple[str | Promise, str | Promise]] = {
     ),
     "specificity_at_98_sensitivity": (
         _("Sees when there is none, if set to find 98 of 100"),
-        _("The specificity where the threshold is moved until 98 % of the images with pneumonia are found."),
+        _("The specificity where the threshold is moved until 98 of 100 images with pneumonia are found."),
     ),
     "band_coverage": (_("Gives an answer"), _("The share of images for which it says Normal or Pneumonia.")),
     "accuracy_outside_band": (_("Right where it answers"), _("Of those, the share that is right.")),

@@ -74,7 +74,8 @@ def read_alone(reader: Reader, request: ReadRequest, seconds: int) -> Reading | 
 
 def _answer(said: dict[str, Any]) -> Reading | ImageError:
     if "fault" in said:
-        return ImageError(ImageFault(said["fault"]), said["words"], **said["facts"])
+        fault, words = ImageFault(said["fault"]), said["words"]
+        return ImageError(fault, words, **said["facts"])
     heatmap = base64.b64decode(said.pop("heatmap"))
     return Reading(**said | {"heatmap": heatmap, "warnings": tuple(said["warnings"])})
 
