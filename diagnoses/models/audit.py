@@ -65,4 +65,4 @@ class AuditEvent(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_action_display()}: {self.actor_name or '–'}"
+        return f"{self.get_action_display()} ({self.actor_name})"
