@@ -4,25 +4,27 @@ PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python
 VENV := .venv
 BIN := $(VENV)/bin
 COLLECTED := var/static/staticfiles.json
+CATALOGUES := $(patsubst %.po,%.mo,$(wildcard diagnoses/locale/*/LC_MESSAGES/django.po))
 STATIC := $(shell find diagnoses/static -type f 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench chaos screenshots clean python
+.PHONY: help run test lint messages bench chaos screenshots clean python
 
 help:
 	@echo "make run    start everything on this machine (HOST= and PORT= choose where)"
 	@echo "make test   the whole test suite"
 	@echo "make lint   style, types and import contracts"
+	@echo "make messages  bring the catalogues of translations up to date with the code, and say what they lack"
 	@echo "make bench  measure the product beside something plain, as ratios (DATA= a folder of radiographs, or phantoms"
 	@echo "            are drawn; ONLY= some measures; LONG=1 many images for memory; JSON= a file for the figures)"
 	@echo "make chaos  break everything on a site of its own, and show that nothing is lost or read twice (SEED=, SECONDS=)"
 	@echo "make screenshots  every page, in both languages, light and dark, on a desk and a telephone (ONLY= some pages)"
 	@echo "make clean  remove what the build made; never var/, where the data is"
 
-run: $(VENV)/.run $(COLLECTED)
+run: $(VENV)/.run $(COLLECTED) $(CATALOGUES)
 	@exec $(BIN)/python -m cxrsite.run
 
-test: $(VENV)/.dev $(COLLECTED)
+test: $(VENV)/.dev $(COLLECTED) $(CATALOGUES)
 	$(BIN)/python -m tests.chromium
 	$(BIN)/python -m pytest
 
@@ -36,18 +38,25 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.dev $(COLLECTED)
+messages: export CXR_ENV_FILE =
+messages: export CXR_SECRET_KEY = only-for-the-search-for-words-that-reads-the-settings-once
+messages: export DATABASE_URL = postgresql://none/none
+messages: export REDIS_URL = redis://none
+messages: $(VENV)/.run
+	$(BIN)/python -m tests.language
+
+bench: $(VENV)/.dev $(COLLECTED) $(CATALOGUES)
 	$(BIN)/python -m tests.bench $(if $(DATA),"$(DATA)") $(if $(ONLY),--only $(ONLY)) $(if $(LONG),--long) $(if $(JSON),--json "$(JSON)")
 
-chaos: $(VENV)/.dev $(COLLECTED)
+chaos: $(VENV)/.dev $(COLLECTED) $(CATALOGUES)
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS))
 
-screenshots: $(VENV)/.dev $(COLLECTED)
+screenshots: $(VENV)/.dev $(COLLECTED) $(CATALOGUES)
 	$(BIN)/python -m tests.chromium
 	$(BIN)/python -m tests.stage docs/screenshots $(ONLY)
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache $(CATALOGUES)
 	find . -name __pycache__ -type d -not -path './var/*' -prune -exec rm -rf {} +
 
 python:
@@ -65,6 +74,9 @@ $(VENV)/.run: requirements.txt requirements/constraints.txt | $(BIN)/python
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
 	@touch $@
+
+%.mo: %.po $(VENV)/.run
+	@$(BIN)/pybabel --quiet compile --input-file $< --output-file $@
 
 $(COLLECTED): $(STATIC) $(VENV)/.run
 	@CXR_ENV_FILE= CXR_SECRET_KEY=only-to-collect-files-and-never-to-serve-anything-with-it DATABASE_URL=postgresql://none/none \

@@ -153,6 +153,10 @@ CONTENT_SECURITY_POLICY = {
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("vi", "Tiếng Việt")]
+LOCALE_PATHS = [BASE_DIR / "diagnoses" / "locale"]  # named, so that our words count before those of what we stand on
+FORMAT_MODULE_PATH = "diagnoses.formats"
+# Numbers stay without separators: a template's machine-read ones, such as a width, would break with them.
+USE_THOUSAND_SEPARATOR = False
 LANGUAGE_COOKIE_SECURE = ENV.https
 LANGUAGE_COOKIE_HTTPONLY = True
 LANGUAGE_COOKIE_AGE = 365 * 24 * 60 * 60

@@ -14,7 +14,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 from rest_framework.authtoken.admin import TokenAdmin
 from rest_framework.authtoken.models import TokenProxy
@@ -40,9 +43,9 @@ from diagnoses.services import registry
 from diagnoses.services.retrying import retry_job
 from diagnoses.templatetags.percent import decimals
 
-admin.site.site_header = "Chest X-ray reader: administration"
-admin.site.site_title = "Chest X-ray reader"
-admin.site.index_title = "Users, studies, jobs and the audit"
+admin.site.site_header = _("Chest X-ray reader: administration")
+admin.site.site_title = _("Chest X-ray reader")
+admin.site.index_title = _("Users, studies, jobs and the audit")
 
 
 class _Audited(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -108,7 +111,7 @@ def reason_of(panel: "admin.ModelAdmin[Any]", request: HttpRequest) -> str:
     """What was given as reason beside an action; where it is empty the person is told."""
     reason = request.POST.get("reason", "").strip()
     if not reason:
-        panel.message_user(request, "Say why: fill in the reason beside the action.", messages.ERROR)
+        panel.message_user(request, gettext("Say why: fill in the reason beside the action."), messages.ERROR)
     return reason
 
 
@@ -126,7 +129,7 @@ class StudyAdmin(_ReadOnly):
 class ReasonForm(ActionForm):
     """The reason that an action needs, beside its choice."""
 
-    reason = forms.CharField(required=False, max_length=200, label="Reason")
+    reason = forms.CharField(required=False, max_length=200, label=_("Reason"))
 
 
 @admin.register(Job)
@@ -145,7 +148,7 @@ class JobAdmin(_ReadOnly):
         """Asked by Django for the action below."""
         return request.user.has_perm("diagnoses.retry_job")
 
-    @admin.action(description="Queue again (failed or refused jobs; a reason is needed)", permissions=["retry"])
+    @admin.action(description=_("Queue again (failed or refused jobs; a reason is needed)"), permissions=["retry"])
     def retry(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
         """Queue the chosen jobs again, each on record."""
         reason = reason_of(self, request)
@@ -154,21 +157,29 @@ class JobAdmin(_ReadOnly):
         actor = audit.actor_of(request)
         retried = sum(retry_job(job=job, actor=actor, reason=reason) for job in queryset)
         untouched = len(queryset) - retried
-        self.message_user(request, f"{retried} queued again.", messages.SUCCESS if retried else messages.WARNING)
+        words = ngettext("{count} queued again.", "{count} queued again.", retried).format(count=retried)
+        self.message_user(request, words, messages.SUCCESS if retried else messages.WARNING)
         if untouched:
-            self.message_user(request, f"{untouched} left alone: neither failed nor refused.", messages.WARNING)
+            words = ngettext(
+                "{count} left alone: neither failed nor refused.",
+                "{count} left alone: neither failed nor refused.",
+                untouched,
+            )
+            self.message_user(request, words.format(count=untouched), messages.WARNING)
 
 
 def _roll_back(*, version: ModelVersion, actor: Actor, reason: str) -> None:
     """What was seen as the default when the action was chosen must be it still."""
     if not version.is_live:
-        raise registry.RegistryError(f"{version} is not the default. Choose the default to roll back from it.")
+        words = gettext("{model} is not the default. Choose the default to roll back from it.")
+        raise registry.RegistryError(words.format(model=version))
     registry.roll_back(actor=actor, reason=reason)
 
 
 def _stop_shadow(*, version: ModelVersion, actor: Actor, reason: str) -> None:
     if version.standing != Standing.SHADOW:
-        raise registry.RegistryError(f"{version} is not the shadow. Choose the one that is.")
+        words = gettext("{model} is not the shadow. Choose the one that is.")
+        raise registry.RegistryError(words.format(model=version))
     registry.stop_shadow(actor=actor, reason=reason)
 
 
@@ -201,46 +212,47 @@ class ModelVersionAdmin(_ReadOnly):
     action_form = ReasonForm
     actions = ("make_default", "go_back", "run_as_shadow", "end_shadow")
 
-    @admin.display(description="threshold", ordering="threshold")
+    @admin.display(description=_("threshold"), ordering="threshold")
     def rounded_threshold(self, version: ModelVersion) -> str:
         return decimals(version.threshold)
 
-    @admin.display(description="temperature")
+    @admin.display(description=_("temperature"))
     def rounded_temperature(self, version: ModelVersion) -> str:
         return decimals(version.temperature)
 
-    @admin.display(description="cannot say between")
+    @admin.display(description=_("cannot say between"))
     def band(self, version: ModelVersion) -> str:
-        return f"{decimals(version.band_low)} and {decimals(version.band_high)}"
+        low, high = decimals(version.band_low), decimals(version.band_high)
+        return gettext("{low} and {high}").format(low=low, high=high)
 
-    @admin.display(description="beside the default")
+    @admin.display(description=_("beside the default"))
     def comparison(self, version: ModelVersion) -> str:
         url = reverse("admin:diagnoses_modelversion_shadow", args=[version.pk])
-        return format_html('<a href="{}">Shadow comparison</a>', url)
+        return format_html('<a href="{}">{}</a>', url, gettext("Shadow comparison"))
 
     def has_promote_permission(self, request: HttpRequest) -> bool:
         """Asked by Django for the actions below."""
         return request.user.has_perm(MAY_PROMOTE)
 
-    @admin.action(description="Make it the default (a reason is needed)", permissions=["promote"])
+    @admin.action(description=_("Make it the default (a reason is needed)"), permissions=["promote"])
     def make_default(self, request: HttpRequest, queryset: QuerySet[ModelVersion]) -> None:
         """Read new studies with the chosen version from now on."""
-        self._change(request, queryset, registry.promote, "{} is the default now.")
+        self._change(request, queryset, registry.promote, gettext("{model} is the default now."))
 
-    @admin.action(description="Roll back from it to the one before (a reason is needed)", permissions=["promote"])
+    @admin.action(description=_("Roll back from it to the one before (a reason is needed)"), permissions=["promote"])
     def go_back(self, request: HttpRequest, queryset: QuerySet[ModelVersion]) -> None:
         """Undo the choice of the chosen version, which has to be the default."""
-        self._change(request, queryset, _roll_back, "Rolled back from {}.")
+        self._change(request, queryset, _roll_back, gettext("Rolled back from {model}."))
 
-    @admin.action(description="Run it as shadow (a reason is needed)", permissions=["promote"])
+    @admin.action(description=_("Run it as shadow (a reason is needed)"), permissions=["promote"])
     def run_as_shadow(self, request: HttpRequest, queryset: QuerySet[ModelVersion]) -> None:
         """Have the chosen version read each new image too, for comparison alone."""
-        self._change(request, queryset, registry.start_shadow, "{} runs as shadow now.")
+        self._change(request, queryset, registry.start_shadow, gettext("{model} runs as shadow now."))
 
-    @admin.action(description="Stop it as shadow (a reason is needed)", permissions=["promote"])
+    @admin.action(description=_("Stop it as shadow (a reason is needed)"), permissions=["promote"])
     def end_shadow(self, request: HttpRequest, queryset: QuerySet[ModelVersion]) -> None:
         """Let the chosen version, which has to be the shadow, read no new images."""
-        self._change(request, queryset, _stop_shadow, "{} is no shadow any more.")
+        self._change(request, queryset, _stop_shadow, gettext("{model} is no shadow any more."))
 
     def _change(
         self, request: HttpRequest, queryset: QuerySet[ModelVersion], change: Callable[..., object], done: str
@@ -250,14 +262,14 @@ class ModelVersionAdmin(_ReadOnly):
             return
         versions = list(queryset[:2])
         if len(versions) != 1:
-            self.message_user(request, "Choose one version.", messages.ERROR)
+            self.message_user(request, gettext("Choose one version."), messages.ERROR)
             return
         try:
             change(version=versions[0], actor=audit.actor_of(request), reason=reason)
         except registry.RegistryError as error:
             self.message_user(request, str(error), messages.ERROR)
         else:
-            self.message_user(request, done.format(versions[0]), messages.SUCCESS)
+            self.message_user(request, done.format(model=versions[0]), messages.SUCCESS)
 
     def get_urls(self) -> list[URLPattern]:
         shadow = self.admin_site.admin_view(require_safe(self.shadow))
@@ -270,7 +282,7 @@ class ModelVersionAdmin(_ReadOnly):
             raise PermissionDenied
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Shadow comparison: {version}",
+            "title": gettext("Shadow comparison: {model}").format(model=version),
             "opts": self.opts,
             "version": version,
             "comparison": shadow_comparison(version),
@@ -297,7 +309,7 @@ class WorkerAdmin(_ReadOnly):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Worker]:
         return super().get_queryset(request).prefetch_related("model_versions")
 
-    @admin.display(description="models")
+    @admin.display(description=_("models"))
     def loaded(self, worker: Worker) -> str:
         return ", ".join(str(version) for version in worker.model_versions.all())
 
@@ -311,10 +323,11 @@ class AuditEventAdmin(_ReadOnly):
     search_fields = ("actor_name", "object_id", "address")
     date_hierarchy = "at"
 
-    @admin.display(description="at", ordering="id")
+    @admin.display(description=_("at"), ordering="id")
     def when(self, event: AuditEvent) -> str:
         """The time to the second: two events of a minute have an order."""
-        return f"{timezone.localtime(event.at):%Y-%m-%d %H:%M:%S}"
+        at = timezone.localtime(event.at)
+        return f"{date_format(at, 'SHORT_DATE_FORMAT')} {at:%H:%M:%S}"
 
 
 class AuditedUserAdmin(_Audited, UserAdmin):  # type: ignore[type-arg]

@@ -8,6 +8,18 @@ from typing import Any
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
+from django.core.checks import Warning as Concern
+
+
+@register()
+def catalogues_are_compiled(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    """Without them every page would be in English, and nobody would be told why."""
+    sources = [path for folder in settings.LOCALE_PATHS for path in Path(folder).glob("*/LC_MESSAGES/*.po")]
+    return [
+        Concern(f"{path} is not compiled.", hint="`make run` does it; see docs/languages.md.", id="diagnoses.W001")
+        for path in sources
+        if not path.with_suffix(".mo").exists()
+    ]
 
 
 @register()

@@ -6,6 +6,7 @@ from django import forms
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import UploadedFile
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from diagnoses.imaging.errors import GATE_FAULTS, ImageFault
@@ -44,8 +45,8 @@ class _DateInput(forms.DateInput):
 
 
 _NO_SUCH_READER = {
-    "required": "Choose the model that shall read it.",
-    "invalid_choice": "This model does not read here (any more). Reload the page and choose another.",
+    "required": _("Choose the model that shall read it."),
+    "invalid_choice": _("This model does not read here (any more). Reload the page and choose another."),
 }
 
 
@@ -69,7 +70,7 @@ class _Dressed:
 def reader_choices() -> list[tuple[str, str]]:
     """The models that can read here, the default first."""
     return [
-        (version_key(version), f"{version} (default)" if version.is_live else str(version))
+        (version_key(version), gettext("{model} (default)").format(model=version) if version.is_live else str(version))
         for version in available_model_versions()
     ]
 
@@ -93,15 +94,17 @@ class OverrideForm(_Dressed, forms.Form):
     """Why an image is to be read that the gate refused."""
 
     reason = forms.CharField(
-        max_length=500, error_messages={"required": "Say why this image should be read all the same."}
+        max_length=500, error_messages={"required": _("Say why this image should be read all the same.")}
     )
 
 
 class StudyForm(_Dressed, forms.ModelForm):  # type: ignore[type-arg]
     """One study: its files and what is known of the patient."""
 
-    files = _ManyFilesField(required=False, label="Radiographs")  # type: ignore[assignment]
-    model = forms.ChoiceField(required=False, choices=reader_choices, label="Read with", error_messages=_NO_SUCH_READER)
+    files = _ManyFilesField(required=False, label=_("Radiographs"))  # type: ignore[assignment]
+    model = forms.ChoiceField(
+        required=False, choices=reader_choices, label=_("Read with"), error_messages=_NO_SUCH_READER
+    )
 
     class Meta:
         model = Study
@@ -157,7 +160,7 @@ _READINGS = [
 def model_choices() -> list[tuple[str, str]]:
     """The models that have ever been registered, for a filter."""
     names = ModelVersion.objects.order_by("name").values_list("name", flat=True).distinct()
-    return [("", str(_("Any model"))), *((name, name) for name in names)]
+    return [("", gettext("Any model")), *((name, name) for name in names)]
 
 
 class StudyFilterForm(_Dressed, forms.Form):
@@ -173,8 +176,8 @@ class StudyFilterForm(_Dressed, forms.Form):
     status = forms.ChoiceField(required=False, choices=[("", _("Any state")), *_STATES], label=_("State"))
     patient_id = forms.CharField(required=False, max_length=64, label=_("Patient ID"))
     model = forms.ChoiceField(required=False, choices=model_choices, label=_("Model"))
-    since = forms.DateField(required=False, widget=_DateInput(), label=_("From"))
-    until = forms.DateField(required=False, widget=_DateInput(), label=_("To"))
+    since = forms.DateField(required=False, widget=_DateInput(), label=pgettext_lazy("a date", "From"))
+    until = forms.DateField(required=False, widget=_DateInput(), label=pgettext_lazy("a date", "To"))
 
     def wanted(self) -> HistoryFilter:
         """The filter that was asked for."""

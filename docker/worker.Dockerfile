@@ -22,8 +22,9 @@ COPY manage.py ./
 COPY cxrsite/ cxrsite/
 COPY diagnoses/ diagnoses/
 COPY workers/ workers/
-# Whoever checked the tree out may have kept it from others; the user below must be able to read it.
-RUN chmod -R a+rX /app
+# What is packed for people is written in their language, so the catalogues are compiled here, too. And whoever checked the tree out may have kept it from others; the user below must be able to read it.
+RUN pybabel --quiet compile --directory diagnoses/locale --domain django \
+    && chmod -R a+rX /app
 
 FROM base
 # The web's image has the same user, by number: both write to one volume. Home is where CUDA keeps what it compiles.

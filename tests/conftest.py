@@ -9,6 +9,7 @@ import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import Group, User
 from django.db import connection
+from django.utils import translation
 from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
@@ -103,6 +104,13 @@ def _own_media(settings: LazySettings, tmp_path: Path) -> None:
 def _no_memory_of_a_pause() -> None:
     """What one test paused is not paused for the next."""
     pausing.forget()
+
+
+@pytest.fixture(autouse=True)
+def _own_language() -> Iterator[None]:
+    """A page in Vietnamese leaves its language to this thread; the next test begins in English."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import DataError, IntegrityError
 
 from diagnoses.imaging.errors import ImageError
+from diagnoses.imaging.said import for_people
 from diagnoses.services import jobs as job_services
 from diagnoses.services.jobs import Claim, NoResult, Outcome
 from diagnoses.states import Move
@@ -32,12 +33,18 @@ _INTERNAL = NoResult(
     Move.FAIL, "internal_error", "The reading failed on the server. Your administrator can look into it and retry."
 )
 _ENDINGS = {
-    Ending.CRASHED: "Reading this file ends the program that reads it. Export the file again and send it anew; if that "
-    "fails, too, your administrator can look into it.",
-    Ending.TOO_LONG: "Reading this file takes longer than any should. Export the file again and send it anew; if that "
-    "fails, too, your administrator can look into it.",
-    Ending.OUT_OF_MEMORY: "Reading this file takes more memory than any should. Export it in its usual size and send "
-    "it anew; if that fails, too, your administrator can look into it.",
+    Ending.CRASHED: for_people(
+        "Reading this file ends the program that reads it. Export the file again and send it anew; if that "
+        "fails, too, your administrator can look into it."
+    ),
+    Ending.TOO_LONG: for_people(
+        "Reading this file takes longer than any should. Export the file again and send it anew; if that "
+        "fails, too, your administrator can look into it."
+    ),
+    Ending.OUT_OF_MEMORY: for_people(
+        "Reading this file takes more memory than any should. Export it in its usual size and send "
+        "it anew; if that fails, too, your administrator can look into it."
+    ),
 }
 
 
@@ -156,7 +163,7 @@ def _end(claim: Claim, answer: Answer, reader: Reader) -> Outcome | NoResult:
     if isinstance(answer, NoResult):
         return answer
     if isinstance(answer, ImageError):
-        return NoResult(Move.REFUSE, answer.fault, answer.message)
+        return NoResult(Move.REFUSE, answer.fault, answer.message, answer.said)
     if answer.image_sha256 != claim.image_sha256:
         return _ALTERED
     return Outcome(engine=reader.engine, **vars(answer))

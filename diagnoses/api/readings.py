@@ -3,6 +3,7 @@
 import uuid
 
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.exceptions import APIException, PermissionDenied
@@ -40,14 +41,18 @@ class OverrideView(PrivateView):
     @extend_schema(operation_id="jobs_override", request=OverrideRequestSerializer, responses={202: ReadingSerializer})
     def post(self, request: Request, job_id: uuid.UUID) -> Response:
         """Have a refused image read all the same; the reason stays on record. 409 for what the gate did not refuse."""
-        _need(request, MAY_OVERRIDE, "override refusals")
+        _need(
+            request,
+            MAY_OVERRIDE,
+            _("This account may not override refusals. Ask your administrator for the clinician role."),
+        )
         job = get_object_or_404(jobs_visible_to(request.user), pk=job_id)
         asked = OverrideRequestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         actor = audit.actor_of(request._request)
         if not override_refusal(job=job, actor=actor, reason=asked.validated_data["reason"]):
             raise Conflict(
-                "This reading does not wait for anybody's word: the gate has not refused it, or not any more."
+                _("This reading does not wait for anybody's word: the gate has not refused it, or not any more.")
             )
         return _reading(request, job.pk)
 
@@ -60,7 +65,11 @@ class ReadingsView(PrivateView):
     )
     def post(self, request: Request, image_id: uuid.UUID) -> Response:
         """Have an image read with another model. 409 where that one reads or has read it, or cannot read now."""
-        _need(request, MAY_SUBMIT, "ask for readings")
+        _need(
+            request,
+            MAY_SUBMIT,
+            _("This account may not ask for readings. Ask your administrator for the clinician role."),
+        )
         image = get_object_or_404(images_visible_to(request.user), pk=image_id)
         asked = ReadingRequestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
@@ -82,9 +91,9 @@ class ModelsView(PrivateView):
         return Response(ModelSerializer(all_model_versions(), many=True).data)
 
 
-def _need(request: Request, permission: str, what: str) -> None:
+def _need(request: Request, permission: str, otherwise: str) -> None:
     if not request.user.has_perm(permission):
-        raise PermissionDenied(f"This account may not {what}. Ask your administrator for the clinician role.")
+        raise PermissionDenied(otherwise)
 
 
 def _reading(request: Request, job_id: uuid.UUID) -> Response:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -20,7 +21,7 @@ from diagnoses.states import JobStatus
 class ModelField(serializers.CharField):
     """A model by its name, or a version of it as "name@version"; the value is the registered version."""
 
-    default_error_messages = {"unknown": "There is no such model here. GET /api/v1/models/ lists those there are."}
+    default_error_messages = {"unknown": _("There is no such model here. GET /api/v1/models/ lists those there are.")}
 
     def to_internal_value(self, data: Any) -> ModelVersion:  # type: ignore[override]
         """Look the version up."""
@@ -313,7 +314,7 @@ def _answer_data(answer: Answer) -> dict[str, Any]:
         "id": str(answer.job.image_id) if answer.job else None,
         "filename": answer.filename,
         "status": answer.job.status if answer.job else JobStatus.REFUSED,
-        "error": vars(answer.error) if answer.error else None,
+        "error": _error_data(answer.error.code, answer.error.words) if answer.error else None,
     }
 
 
@@ -341,7 +342,7 @@ def reading_data(job: Job, results: ResultSerializer) -> dict[str, Any]:
         "model": job.model_version.name,
         "model_version": job.model_version.version,
         "status": job.status,
-        "error": _error_data(job.error_code, job.error_message),
+        "error": _error_data(job.error_code, job.error_words),
     }
     if job.is_hidden:
         data["hidden"] = True

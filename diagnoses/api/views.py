@@ -8,6 +8,7 @@ from django.core.exceptions import TooManyFilesSent
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -118,7 +119,9 @@ class StudiesView(PrivateView):
         429 with `Retry-After` while too much waits already; 409 where the key was used for something else.
         """
         if not request.user.has_perm(MAY_SUBMIT):
-            raise PermissionDenied("This account may not send studies. Ask your administrator for the clinician role.")
+            raise PermissionDenied(
+                _("This account may not send studies. Ask your administrator for the clinician role.")
+            )
         try:
             upload = StudyUploadSerializer(data=request.data)
             upload.is_valid(raise_exception=True)
@@ -138,7 +141,8 @@ class StudiesView(PrivateView):
         except SubmissionError as error:
             return _nothing_taken(str(error))
         except TooManyFilesSent:
-            return _nothing_taken(f"More than {settings.CXR_MAX_FILES} files were sent. Send them in parts.")
+            words = _("More than {most} files were sent. Send them in parts.")
+            return _nothing_taken(words.format(most=settings.CXR_MAX_FILES))
         code = status.HTTP_202_ACCEPTED if submission.study else status.HTTP_400_BAD_REQUEST
         return Response(submission_data(submission), code)
 
@@ -210,12 +214,14 @@ def _seconds_to_wait(request: Request) -> float:
     except ValueError:
         seconds = nan
     if not 0 <= seconds <= _LONGEST_WAIT_SECONDS:
-        raise ValidationError({"wait": [f"Give a number of seconds from 0 to {_LONGEST_WAIT_SECONDS}."]})
+        words = _("Give a number of seconds from 0 to {most}.")
+        raise ValidationError({"wait": [words.format(most=_LONGEST_WAIT_SECONDS)]})
     return seconds
 
 
 def _idempotency_key(request: Request) -> str:
     key = request.headers.get("Idempotency-Key", "")
     if len(key) > _LONGEST_KEY or not key.isprintable():
-        raise SubmissionError(f"An Idempotency-Key has at most {_LONGEST_KEY} printable characters, such as a UUID.")
+        words = _("An Idempotency-Key has at most {most} printable characters, such as a UUID.")
+        raise SubmissionError(words.format(most=_LONGEST_KEY))
     return key

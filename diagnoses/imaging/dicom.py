@@ -19,7 +19,7 @@ from diagnoses.imaging import isolated, voi
 from diagnoses.imaging.age import years_between
 from diagnoses.imaging.errors import ImageError, ImageFault
 
-_MODALITIES = {"CR": "computed radiography", "DX": "digital radiography"}
+_MODALITIES = {"CR", "DX"}
 _PHOTOMETRIC_INTERPRETATIONS = {"MONOCHROME1", "MONOCHROME2"}
 _UNCOMPRESSED = {uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian}
 _IN_PROCESS = {uid.JPEGBaseline8Bit: "pillow", uid.RLELossless: "pydicom"}
@@ -73,8 +73,9 @@ def check_transfer_syntax(data: bytes) -> uid.UID:
     if syntax not in _UNCOMPRESSED | _IN_PROCESS.keys() | _ISOLATED.keys():
         raise ImageError(
             ImageFault.UNSUPPORTED_ENCODING,
-            f"The DICOM transfer syntax {syntax.name} is not taken. Export it uncompressed, or as JPEG lossless, "
+            "The DICOM transfer syntax {syntax} is not taken. Export it uncompressed, or as JPEG lossless, "
             "JPEG-LS, JPEG 2000 or RLE.",
+            syntax=syntax.name,
         )
     return syntax
 
@@ -159,8 +160,9 @@ def _check_is_radiograph(dataset: Dataset) -> None:
     if modality not in _MODALITIES:
         raise ImageError(
             ImageFault.NOT_A_RADIOGRAPH,
-            f"This DICOM file is of modality {modality}; only radiographs are read "
-            f"({', '.join(f'{code}, {words}' for code, words in _MODALITIES.items())}).",
+            "This DICOM file is of modality {modality}; only radiographs are read (CR, computed radiography, DX, "
+            "digital radiography).",
+            modality=str(modality),
         )
     if "PixelData" not in dataset:
         raise ImageError(ImageFault.NO_PIXELS, "This DICOM file holds no picture. Send the image object itself.")
@@ -172,7 +174,8 @@ def _check_is_radiograph(dataset: Dataset) -> None:
     if photometric not in _PHOTOMETRIC_INTERPRETATIONS or dataset.get("SamplesPerPixel", 1) != 1:
         raise ImageError(
             ImageFault.UNSUPPORTED_ENCODING,
-            f"The photometric interpretation {photometric} is not taken. Send the original grey radiograph.",
+            "The photometric interpretation {photometric} is not taken. Send the original grey radiograph.",
+            photometric=str(photometric),
         )
 
 
@@ -180,7 +183,8 @@ def _check_pixels_are_there(dataset: Dataset, syntax: uid.UID) -> None:
     if dataset.BitsAllocated not in _BITS_ALLOCATED:
         raise ImageError(
             ImageFault.UNSUPPORTED_ENCODING,
-            f"{dataset.BitsAllocated} bits per pixel are not taken. Export the radiograph with 8 to 16 bits.",
+            "{bits} bits per pixel are not taken. Export the radiograph with 8 to 16 bits.",
+            bits=int(dataset.BitsAllocated),
         )
     expected = dataset.Rows * dataset.Columns * dataset.BitsAllocated // 8
     if not dataset.PixelData or (syntax in _UNCOMPRESSED and len(dataset.PixelData) < expected):

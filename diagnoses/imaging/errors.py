@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from diagnoses.imaging.said import Fact, Said
+
 
 class ImageFault(StrEnum):
     """Why a file was not taken, or could not be read. The values are stored and sent by the API: never rename one."""
@@ -38,9 +40,13 @@ GATE_FAULTS = frozenset(
 
 
 class ImageError(Exception):
-    """A file that cannot be read as a radiograph; `message` is fit to be shown to the person who sent it."""
+    """A file that cannot be read as a radiograph; `message` is fit to be shown to the person who sent it.
 
-    def __init__(self, fault: ImageFault, message: str) -> None:
-        super().__init__(message)
+    With facts, the words are a template with their names as places, and `said` keeps both apart.
+    """
+
+    def __init__(self, fault: ImageFault, words: str, **facts: Fact) -> None:
         self.fault = fault
-        self.message = message
+        self.said = Said.of(words, **facts) if facts else None
+        self.message = self.said.text if self.said else words
+        super().__init__(self.message)

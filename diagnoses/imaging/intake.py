@@ -58,8 +58,10 @@ def too_large(size: int, max_bytes: int) -> ImageError:
     mb = 1024 * 1024
     return ImageError(
         ImageFault.TOO_LARGE,
-        f"The file has {size / mb:.0f} MB; at most {max_bytes / mb:.0f} MB are taken. Send the single radiograph, "
-        "or ask your administrator to raise the limit.",
+        "The file has {size} MB; at most {most} MB are taken. Send the single radiograph, or ask your administrator "
+        "to raise the limit.",
+        size=round(size / mb),
+        most=round(max_bytes / mb),
     )
 
 
@@ -103,14 +105,19 @@ def _check_size(width: int, height: int) -> None:
     if min(width, height) < MIN_EDGE:
         raise ImageError(
             ImageFault.TOO_SMALL,
-            f"The picture has {width} x {height} pixels; at least {MIN_EDGE} on each side are needed. Send the "
-            "original, not a thumbnail.",
+            "The picture has {width} x {height} pixels; at least {least} on each side are needed. Send the original, "
+            "not a thumbnail.",
+            width=width,
+            height=height,
+            least=MIN_EDGE,
         )
     if width * height > MAX_PIXELS:
         raise ImageError(
             ImageFault.TOO_MANY_PIXELS,
-            f"The picture has {width * height / 1e6:.0f} megapixels; at most {MAX_PIXELS // 1_000_000} are taken. "
-            "Export it at the detector's own resolution or smaller.",
+            "The picture has {count} megapixels; at most {most} are taken. Export it at the detector's own resolution "
+            "or smaller.",
+            count=round(width * height / 1e6),
+            most=MAX_PIXELS // 1_000_000,
         )
 
 

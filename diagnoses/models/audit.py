@@ -2,44 +2,45 @@
 
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 
 class AuditAction(models.TextChoices):
     """What is put on record."""
 
-    SIGN_IN = "sign_in", "Signed in"
-    SIGN_IN_FAILED = "sign_in_failed", "Sign-in failed"
-    SIGN_OUT = "sign_out", "Signed out"
-    STUDY_SUBMITTED = "study_submitted", "Study submitted"
-    UPLOAD_REFUSED = "upload_refused", "Upload refused"
-    STUDY_VIEWED = "study_viewed", "Study viewed"
-    PICTURE_VIEWED = "picture_viewed", "Picture viewed"
-    HEATMAP_VIEWED = "heatmap_viewed", "Heatmap viewed"
-    WORKLIST_VIEWED = "worklist_viewed", "Worklist viewed"
-    URGENCY_CHANGED = "urgency_changed", "Urgency changed"
-    HISTORY_VIEWED = "history_viewed", "History viewed"
-    HISTORY_EXPORTED = "history_exported", "History exported"
-    RESULT_RECORDED = "result_recorded", "Reading ended"
-    JOB_RETRIED = "job_retried", "Job retried"
-    REFUSAL_OVERRIDDEN = "refusal_overridden", "Refusal overridden"
-    READING_REQUESTED = "reading_requested", "Reading with another model requested"
-    READING_SIGNED = "reading_signed", "Reading signed by a clinician"
-    ANSWER_UNCOVERED = "answer_uncovered", "Hidden answer shown"
-    REPORT_VIEWED = "report_viewed", "Report viewed"
-    EXPORT_REQUESTED = "export_requested", "Export requested"
-    EXPORT_FETCHED = "export_fetched", "Export fetched"
-    FIGURES_VIEWED = "figures_viewed", "Figures of the site viewed"
-    AI_PAUSED = "ai_paused", "AI paused"
-    AI_RESUMED = "ai_resumed", "AI went on"
-    MODEL_PROMOTED = "model_promoted", "Model made the default"
-    MODEL_ROLLED_BACK = "model_rolled_back", "Model rolled back"
-    MODEL_SUCCEEDED = "model_succeeded", "Model took over"
-    SHADOW_STARTED = "shadow_started", "Shadow started"
-    SHADOW_STOPPED = "shadow_stopped", "Shadow stopped"
-    TOKEN_CREATED = "token_created", "API token created"
-    ROW_ADDED = "row_added", "Added in the admin"
-    ROW_CHANGED = "row_changed", "Changed in the admin"
-    ROW_DELETED = "row_deleted", "Deleted in the admin"
+    SIGN_IN = "sign_in", _("Signed in")
+    SIGN_IN_FAILED = "sign_in_failed", _("Sign-in failed")
+    SIGN_OUT = "sign_out", _("Signed out")
+    STUDY_SUBMITTED = "study_submitted", _("Study submitted")
+    UPLOAD_REFUSED = "upload_refused", _("Upload refused")
+    STUDY_VIEWED = "study_viewed", _("Study viewed")
+    PICTURE_VIEWED = "picture_viewed", _("Picture viewed")
+    HEATMAP_VIEWED = "heatmap_viewed", _("Heatmap viewed")
+    WORKLIST_VIEWED = "worklist_viewed", _("Worklist viewed")
+    URGENCY_CHANGED = "urgency_changed", _("Urgency changed")
+    HISTORY_VIEWED = "history_viewed", _("History viewed")
+    HISTORY_EXPORTED = "history_exported", _("History exported")
+    RESULT_RECORDED = "result_recorded", _("Reading ended")
+    JOB_RETRIED = "job_retried", _("Job retried")
+    REFUSAL_OVERRIDDEN = "refusal_overridden", _("Refusal overridden")
+    READING_REQUESTED = "reading_requested", _("Reading with another model requested")
+    READING_SIGNED = "reading_signed", _("Reading signed by a clinician")
+    ANSWER_UNCOVERED = "answer_uncovered", _("Hidden answer shown")
+    REPORT_VIEWED = "report_viewed", _("Report viewed")
+    EXPORT_REQUESTED = "export_requested", _("Export requested")
+    EXPORT_FETCHED = "export_fetched", _("Export fetched")
+    FIGURES_VIEWED = "figures_viewed", _("Figures of the site viewed")
+    AI_PAUSED = "ai_paused", _("AI paused")
+    AI_RESUMED = "ai_resumed", _("AI went on")
+    MODEL_PROMOTED = "model_promoted", _("Model made the default")
+    MODEL_ROLLED_BACK = "model_rolled_back", _("Model rolled back")
+    MODEL_SUCCEEDED = "model_succeeded", _("Model took over")
+    SHADOW_STARTED = "shadow_started", _("Shadow started")
+    SHADOW_STOPPED = "shadow_stopped", _("Shadow stopped")
+    TOKEN_CREATED = "token_created", _("API token created")
+    ROW_ADDED = "row_added", _("Added in the admin")
+    ROW_CHANGED = "row_changed", _("Changed in the admin")
+    ROW_DELETED = "row_deleted", _("Deleted in the admin")
 
 
 class AuditEvent(models.Model):
@@ -66,4 +67,4 @@ class AuditEvent(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.action} by {self.actor_name or 'nobody'}"
+        return f"{self.get_action_display()} ({self.actor_name})"

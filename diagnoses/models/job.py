@@ -5,20 +5,30 @@ import uuid
 from django.db import models
 from django.db.models import ExpressionWrapper, F
 from django.db.models.functions import Now
+from django.utils.functional import Promise
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
+from diagnoses.language import in_words
 from diagnoses.models.registry import ModelVersion
 from diagnoses.models.study import Image
 from diagnoses.states import JobStatus
 
-_STATUS_CHOICES = [(status.value, status.value) for status in JobStatus]
+_STATUS_CHOICES = [
+    (JobStatus.QUEUED.value, _("queued")),
+    (JobStatus.RUNNING.value, _("running")),
+    (JobStatus.DONE.value, _("done")),
+    (JobStatus.REFUSED.value, _("refused")),
+    (JobStatus.FAILED.value, _("failed")),
+]
 
 
 class Purpose(models.TextChoices):
     """Why an image is read."""
 
-    PRIMARY = "primary", "As it was sent"
-    REREAD = "reread", "Read again at a person's wish"
-    SHADOW = "shadow", "Beside the default, for comparison alone"
+    PRIMARY = "primary", _("As it was sent")
+    REREAD = "reread", _("Read again at a person's wish")
+    SHADOW = "shadow", _("Beside the default, for comparison alone")
 
 
 BY_URGENCY = (
@@ -57,7 +67,10 @@ class Job(models.Model):
     lease_until = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     error_code = models.CharField(max_length=32, blank=True)
-    error_message = models.TextField(blank=True)
+    error_message = models.TextField(blank=True, help_text="In English.")
+    error_said = models.JSONField(
+        default=dict, db_default={}, blank=True, help_text="The error message's template and facts."
+    )
     override_code = models.CharField(max_length=32, blank=True, help_text="The refusal that a person overrode.")
     override_reason = models.TextField(blank=True)
     override_by = models.CharField(max_length=150, blank=True)
@@ -110,7 +123,12 @@ class Job(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Job {self.pk}"
+        return gettext("Job {id}").format(id=self.pk)
+
+    @property
+    def error_words(self) -> str:
+        """Why there will be no answer, in the reader's language; empty otherwise."""
+        return in_words(self.error_message, self.error_said)
 
 
 class JobTransition(models.Model):
@@ -135,54 +153,70 @@ class JobTransition(models.Model):
 class Label(models.TextChoices):
     """What the threshold makes of the probability."""
 
-    NORMAL = "NORMAL", "Normal"
-    PNEUMONIA = "PNEUMONIA", "Pneumonia"
+    NORMAL = "NORMAL", _("Normal")
+    PNEUMONIA = "PNEUMONIA", _("Pneumonia")
 
 
 class Indeterminacy(models.TextChoices):
     """Why the product would rather not say."""
 
-    BAND = "band", "Too near the threshold"
-    UNSTABLE = "unstable", "Not stable"
+    BAND = "band", _("Too near the threshold")
+    UNSTABLE = "unstable", _("Not stable")
 
 
 class ReadingWarning(models.TextChoices):
     """What to know beside an answer. The gate's codes stand where a person overrode its refusal."""
 
-    OUTSIDE_AGE = "outside_age", "Outside the ages trained on"
-    HEATMAP_AT_BORDER = "heatmap_at_border", "Looked at the border"
-    NOT_A_CHEST_XRAY = "not_a_chest_xray", "No chest X-ray"
-    NOT_FRONTAL = "not_frontal", "No frontal view"
-    INVERTED = "inverted", "A negative"
-    CROPPED_OR_ROTATED = "cropped_or_rotated", "Cropped or turned"
-    TOO_LOW_QUALITY = "too_low_quality", "Low quality"
+    OUTSIDE_AGE = "outside_age", _("Outside the ages trained on")
+    HEATMAP_AT_BORDER = "heatmap_at_border", _("Looked at the border")
+    NOT_A_CHEST_XRAY = "not_a_chest_xray", _("No chest X-ray")
+    NOT_FRONTAL = "not_frontal", _("No frontal view")
+    INVERTED = "inverted", _("A negative")
+    CROPPED_OR_ROTATED = "cropped_or_rotated", _("Cropped or turned")
+    TOO_LOW_QUALITY = "too_low_quality", _("Low quality")
 
 
-INDETERMINATE_WORDS: dict[str, str] = {
-    Indeterminacy.BAND: "The probability lies in the range around the threshold where this model is often wrong. "
-    "Decide by the patient and by your own reading of the picture, or ask a radiologist.",
-    Indeterminacy.UNSTABLE: "The answer turns when the picture is shifted a little or saved again, so it rests on too "
-    "little. Send the picture again as the machine exported it, or ask a radiologist.",
+INDETERMINATE_WORDS: dict[str, str | Promise] = {
+    Indeterminacy.BAND: _(
+        "The probability lies in the range around the threshold where this model is often wrong. Decide by the patient "
+        "and by your own reading of the picture, or ask a radiologist."
+    ),
+    Indeterminacy.UNSTABLE: _(
+        "The answer turns when the picture is shifted a little or saved again, so it rests on too little. Send the "
+        "picture again as the machine exported it, or ask a radiologist."
+    ),
 }
 """For each reason what it means to a clinician, and what to do."""
 
-_READ_ALL_THE_SAME = "it was read because a person asked for it."
-
-WARNING_WORDS: dict[str, str] = {
-    ReadingWarning.OUTSIDE_AGE: "The patient's age is outside the ages that the model was trained on. Give the answer "
-    "little weight.",
-    ReadingWarning.HEATMAP_AT_BORDER: "The model looked mainly at the border of the picture, where there is no lung. "
-    "Look for markers, tubes or edges that may have misled it before you trust the answer.",
-    ReadingWarning.NOT_A_CHEST_XRAY: f"The product takes this picture for no chest X-ray; {_READ_ALL_THE_SAME} Make "
-    "sure that it is the right picture.",
-    ReadingWarning.NOT_FRONTAL: f"The product takes this picture for no frontal view; {_READ_ALL_THE_SAME} The model "
-    "knows frontal views alone, so give the answer little weight.",
-    ReadingWarning.INVERTED: f"The product takes this picture for a negative; {_READ_ALL_THE_SAME} Send it again with "
-    "bone in white if you can.",
-    ReadingWarning.CROPPED_OR_ROTATED: "The product takes this picture for cropped or turned; "
-    f"{_READ_ALL_THE_SAME} The model knows whole, upright chests alone, so give the answer little weight.",
-    ReadingWarning.TOO_LOW_QUALITY: "The product finds this picture too small, blurred or badly exposed; "
-    f"{_READ_ALL_THE_SAME} Send a better one if you can.",
+WARNING_WORDS: dict[str, str | Promise] = {
+    ReadingWarning.OUTSIDE_AGE: _(
+        "The patient's age is outside the ages that the model was trained on. Give the answer little weight."
+    ),
+    ReadingWarning.HEATMAP_AT_BORDER: _(
+        "The model looked mainly at the border of the picture, where there is no lung. Look for markers, tubes or "
+        "edges "
+        "that may have misled it before you trust the answer."
+    ),
+    ReadingWarning.NOT_A_CHEST_XRAY: _(
+        "The product takes this picture for no chest X-ray; it was read because a person asked for it. Make sure that "
+        "it is the right picture."
+    ),
+    ReadingWarning.NOT_FRONTAL: _(
+        "The product takes this picture for no frontal view; it was read because a person asked for it. The model "
+        "knows frontal views alone, so give the answer little weight."
+    ),
+    ReadingWarning.INVERTED: _(
+        "The product takes this picture for a negative; it was read because a person asked for it. Send it again with "
+        "bone in white if you can."
+    ),
+    ReadingWarning.CROPPED_OR_ROTATED: _(
+        "The product takes this picture for cropped or turned; it was read because a person asked for it. The model "
+        "knows whole, upright chests alone, so give the answer little weight."
+    ),
+    ReadingWarning.TOO_LOW_QUALITY: _(
+        "The product finds this picture too small, blurred or badly exposed; it was read because a person asked for "
+        "it. Send a better one if you can."
+    ),
 }
 """For each warning what it means to a clinician, and what to do."""
 
@@ -221,7 +255,7 @@ class Result(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Result of job {self.job_id}"
+        return gettext("Result of job {id}").format(id=self.job_id)
 
     @property
     def indeterminate(self) -> bool:
@@ -231,9 +265,9 @@ class Result(models.Model):
     @property
     def indeterminate_words(self) -> str:
         """Why it cannot tell, and what to do; empty where it can."""
-        return INDETERMINATE_WORDS[self.indeterminate_reason] if self.indeterminate_reason else ""
+        return str(INDETERMINATE_WORDS[self.indeterminate_reason]) if self.indeterminate_reason else ""
 
     @property
     def warning_words(self) -> list[str]:
         """What to know beside the answer. A code that a newer worker wrote stands for itself."""
-        return [WARNING_WORDS.get(code, code) for code in self.warnings]
+        return [str(WARNING_WORDS.get(code, code)) for code in self.warnings]

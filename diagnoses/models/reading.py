@@ -5,6 +5,7 @@ import uuid
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from diagnoses.models.job import Job
@@ -87,4 +88,4 @@ class PauseChange(models.Model):
         permissions = [("pause_ai", "Can pause the AI")]
 
     def __str__(self) -> str:
-        return "Paused" if self.paused else "Went on"
+        return gettext("Paused") if self.paused else gettext("Went on")

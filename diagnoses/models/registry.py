@@ -2,14 +2,19 @@
 
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+SITE_NAME = "site"
+"""Who acts where an installation ships other models than before."""
 
 
 class Standing(models.TextChoices):
     """What a version is to the site."""
 
-    CANDIDATE = "candidate", "Candidate"
-    LIVE = "live", "Default"
-    SHADOW = "shadow", "Shadow"
+    CANDIDATE = "candidate", _("Candidate")
+    LIVE = "live", _("Default")
+    SHADOW = "shadow", _("Shadow")
 
 
 class ModelVersion(models.Model):
@@ -55,11 +60,11 @@ class ModelVersion(models.Model):
 class ChangeKind(models.TextChoices):
     """What happened to a version's standing."""
 
-    PROMOTE = "promote", "Made the default"
-    ROLL_BACK = "roll_back", "Rolled back to"
-    SUCCEED = "succeed", "Took over from one that is no longer shipped"
-    SHADOW_START = "shadow_start", "Started as shadow"
-    SHADOW_STOP = "shadow_stop", "Stopped as shadow"
+    PROMOTE = "promote", _("Made the default")
+    ROLL_BACK = "roll_back", _("Rolled back to")
+    SUCCEED = "succeed", _("Took over from one that is no longer shipped")
+    SHADOW_START = "shadow_start", _("Started as shadow")
+    SHADOW_STOP = "shadow_stop", _("Stopped as shadow")
 
 
 class ModelChange(models.Model):
@@ -77,6 +82,11 @@ class ModelChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()}: {self.version}"
+
+    @property
+    def reason_words(self) -> str:
+        """Why, in the reader's language where the site itself gave the reason."""
+        return gettext(self.reason) if self.by == SITE_NAME else self.reason
 
 
 class Worker(models.Model):

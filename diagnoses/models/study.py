@@ -6,6 +6,10 @@ from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models.functions import Now, Upper
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from diagnoses.language import in_words
 
 
 def _part_of(field: str) -> OpClass:
@@ -16,9 +20,9 @@ def _part_of(field: str) -> OpClass:
 class Sex(models.TextChoices):
     """Patient's sex in the terms of DICOM (0010,0040)."""
 
-    FEMALE = "F", "Female"
-    MALE = "M", "Male"
-    OTHER = "O", "Other"
+    FEMALE = "F", _("Female")
+    MALE = "M", _("Male")
+    OTHER = "O", _("Other")
 
 
 class Study(models.Model):
@@ -68,7 +72,7 @@ class Study(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Study {self.pk}"
+        return gettext("Study {id}").format(id=self.pk)
 
 
 class Image(models.Model):
@@ -98,7 +102,7 @@ class Image(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Image {self.pk}"
+        return gettext("Image {id}").format(id=self.pk)
 
 
 class RejectedFile(models.Model):
@@ -108,7 +112,8 @@ class RejectedFile(models.Model):
     position = models.PositiveSmallIntegerField()
     filename = models.CharField(max_length=255)
     code = models.CharField(max_length=32)
-    message = models.TextField()
+    message = models.TextField(help_text="In English.")
+    said = models.JSONField(default=dict, db_default={}, blank=True, help_text="The message's template and facts.")
     upload_key = models.UUIDField(null=True, blank=True, editable=False, help_text="Its sender's own for this file.")
 
     class Meta:
@@ -119,4 +124,9 @@ class RejectedFile(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Rejected file {self.pk}"
+        return gettext("Rejected file {id}").format(id=self.pk)
+
+    @property
+    def words(self) -> str:
+        """The message in the reader's language."""
+        return in_words(self.message, self.said)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext
 
 from diagnoses.models import Job, Study
 from diagnoses.selectors import narrowing, words
@@ -93,7 +93,7 @@ def stream_jobs(user: Viewer, wanted: HistoryFilter) -> Iterator[Job]:
 def _check_hidden(user: Viewer, wanted: HistoryFilter) -> None:
     if wanted.asks_for_answers and reads_first(user):
         raise HiddenFilterError(
-            _(
+            gettext(
                 "You read first, so cases cannot be looked for by the answer: that would tell it. Clear “Answer” and "
                 "“Certainty”, or change your preferences."
             )
@@ -145,7 +145,7 @@ def _read_cursor(cursor: str) -> Position:
         written, pk = base64.urlsafe_b64decode(cursor.encode()).decode().split()
         return read_instant(written), uuid.UUID(pk)
     except (ValueError, binascii.Error) as error:
-        raise CursorError("This page's address is not valid. Start again from the first page.") from error
+        raise CursorError(gettext("This page's address is not valid. Start again from the first page.")) from error
 
 
 def read_instant(text: str) -> datetime:

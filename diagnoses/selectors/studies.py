@@ -82,8 +82,8 @@ class StudyImage:
 
     @property
     def error_message(self) -> str:
-        """The same in words."""
-        return self.job.error_message if self.job else self.rejected.message if self.rejected else ""
+        """The same in words, in the reader's language."""
+        return self.job.error_words if self.job else self.rejected.words if self.rejected else ""
 
 
 @dataclass(frozen=True)

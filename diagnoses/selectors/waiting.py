@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext, ngettext, pgettext
 
 from diagnoses.models import Job, JobTransition
 from diagnoses.models.job import Purpose
@@ -33,8 +34,10 @@ class Waiting:
     @property
     def words(self) -> str:
         """The same for people."""
-        place = f"{_images(self.ahead)} before it" if self.ahead else "next"
-        return place if self.seconds is None else f"{place}, {_about(self.seconds)}"
+        place = _before_it(self.ahead) if self.ahead else pgettext("in the queue", "next")
+        if self.seconds is None:
+            return place
+        return gettext("{place}, {time}").format(place=place, time=_about(self.seconds))
 
 
 def queued_count() -> int:
@@ -72,13 +75,15 @@ def _queued() -> QuerySet[Job]:
     return Job.objects.filter(status=JobStatus.QUEUED).exclude(purpose=Purpose.SHADOW)
 
 
-def _images(count: int) -> str:
-    return "1 image" if count == 1 else f"{count} images"
+def _before_it(count: int) -> str:
+    return ngettext("{count} image before it", "{count} images before it", count).format(count=count)
 
 
 def _about(seconds: float) -> str:
     if seconds < 10:
-        return "a few seconds"
+        return gettext("a few seconds")
     if seconds < 90:
-        return f"about {round(seconds, -1):.0f} seconds"
-    return f"about {seconds / 60:.0f} minutes"
+        count = round(seconds / 10) * 10
+        return ngettext("about {count} second", "about {count} seconds", count).format(count=count)
+    count = round(seconds / 60)
+    return ngettext("about {count} minute", "about {count} minutes", count).format(count=count)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import reduce
 from operator import or_
-from typing import Literal
+from typing import Any, Literal
 
 from django.conf import settings
 from django.db import transaction
@@ -17,6 +17,7 @@ from django.utils import timezone
 from diagnoses import audit, queue, storage
 from diagnoses.audit import Actor, AuditEntry
 from diagnoses.imaging.age import years_between
+from diagnoses.imaging.said import Said
 from diagnoses.models import Job, ModelVersion, Result, Study
 from diagnoses.models.audit import AuditAction
 from diagnoses.models.job import BY_URGENCY, Purpose
@@ -118,6 +119,8 @@ class NoResult:
     move: Literal[Move.REFUSE, Move.FAIL]
     code: str
     message: str
+    said: Said | None = None
+    """The message in parts, where it has facts in it."""
 
 
 def end_jobs(*, ends: Sequence[tuple[Claim, Outcome | NoResult]]) -> set[uuid.UUID]:
@@ -183,10 +186,12 @@ def _complete(claims: Sequence[Claim], outcomes: Mapping[uuid.UUID, Outcome]) ->
 
 
 def _end_without_result(claims: Sequence[Claim], reason: NoResult) -> list[Job]:
-    return _move_held(claims, reason.move, detail=reason.code, error_code=reason.code, error_message=reason.message)
+    error = {"error_code": reason.code, "error_message": reason.message}
+    said = reason.said.as_json() if reason.said else {}
+    return _move_held(claims, reason.move, detail=reason.code, **error, error_said=said)
 
 
-def _move_held(claims: Sequence[Claim], move: Move, **changes: str) -> list[Job]:
+def _move_held(claims: Sequence[Claim], move: Move, **changes: Any) -> list[Job]:
     """Move those that are still in the hands of these claims, which are all of one worker."""
     if not claims:
         return []

@@ -9,6 +9,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from diagnoses import queue
+from diagnoses.imaging.said import Said
 from diagnoses.models import Job
 from diagnoses.models.job import Purpose
 from diagnoses.selectors.pausing import not_paused
@@ -59,14 +60,18 @@ def reconcile() -> Reconciled:
 def _end_lost_leases() -> tuple[list[Job], int]:
     """Give up on jobs whose attempts are spent, which are given back, and queue the others again: how many."""
     over = Job.objects.filter(status=JobStatus.RUNNING, lease_until__lt=Now())
+    words = Said.of(
+        "The worker stopped {count} times while it read this image. An administrator can look at the file and retry.",
+        count=settings.CXR_MAX_ATTEMPTS,
+    )
     abandoned = move_jobs(
         over.filter(attempts__gte=settings.CXR_MAX_ATTEMPTS),
         Move.ABANDON,
         by=SCHEDULER,
         detail=WORKER_LOST,
         error_code=WORKER_LOST,
-        error_message=f"The worker stopped {settings.CXR_MAX_ATTEMPTS} times while it read this image. "
-        "An administrator can look at the file and retry.",
+        error_message=words.text,
+        error_said=words.as_json(),
     )
     record_ends(abandoned)
     return abandoned, sum(_recover(over.filter(attempts=count), count) for count in _attempts_of(over))
@@ -103,13 +108,15 @@ def _leave_withdrawn_models() -> tuple[int, list[Job]]:
         model_version=live,
         rung_at=Now(),
     )
+    words = Said.of("This model is not on this site any more. See what {model} says of this image.", model=str(live))
     withdrawn = move_jobs(
         stranded,
         Move.WITHDRAW,
         by=SCHEDULER,
         detail=MODEL_WITHDRAWN,
         error_code=MODEL_WITHDRAWN,
-        error_message=f"This model is not on this site any more. See what {live} says of this image.",
+        error_message=words.text,
+        error_said=words.as_json(),
     )
     record_ends(withdrawn)
     wanted = [job.image_id for job in withdrawn if job.purpose != Purpose.SHADOW]

@@ -10,15 +10,16 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
+from django.utils.translation import gettext, gettext_noop
 
 from diagnoses import audit
 from diagnoses.audit import Actor
 from diagnoses.models import ModelChange, ModelVersion, Worker
 from diagnoses.models.audit import AuditAction
-from diagnoses.models.registry import ChangeKind, Standing
+from diagnoses.models.registry import SITE_NAME, ChangeKind, Standing
 from diagnoses.selectors.registry import can_read_here, live_model_version
 
-SITE = Actor(None, "site")
+SITE = Actor(None, SITE_NAME)
 """Acts where an installation ships other models than before."""
 
 _ACTIONS = {
@@ -94,7 +95,7 @@ def promote(*, version: ModelVersion, actor: Actor, reason: str) -> None:
     """
     wanted, live = _locked(version), _locked_live()
     if wanted.is_live:
-        raise RegistryError(f"{wanted} is the default already.")
+        raise RegistryError(gettext("{model} is the default already.").format(model=wanted))
     _check_usable(wanted)
     _change(wanted, ChangeKind.PROMOTE, actor, reason, replaced=live)
 
@@ -108,7 +109,7 @@ def roll_back(*, actor: Actor, reason: str) -> ModelVersion:
     live = _locked_live()
     made_live = live and live.changes.filter(kind__in=_MADE_LIVE_AFRESH).order_by("-id").first()
     if not made_live or not made_live.replaced:
-        raise RegistryError("The default replaced no other version, so there is none to go back to.")
+        raise RegistryError(gettext("The default replaced no other version, so there is none to go back to."))
     before = _locked(made_live.replaced)
     _check_usable(before)
     _change(before, ChangeKind.ROLL_BACK, actor, reason, replaced=live)
@@ -120,9 +121,13 @@ def start_shadow(*, version: ModelVersion, actor: Actor, reason: str) -> None:
     """Have this version read each new image too, seen by nobody but the comparison. Raises RegistryError."""
     wanted = _locked(version)
     if wanted.is_live:
-        raise RegistryError(f"{wanted} is the default: a shadow is another version beside it.")
+        raise RegistryError(
+            gettext("{model} is the default: a shadow is another version beside it.").format(model=wanted)
+        )
     if shadow := next((other for other in _locked_versions() if other.standing == Standing.SHADOW), None):
-        raise RegistryError(f"{shadow} runs as shadow already. Stop it before you start another.")
+        raise RegistryError(
+            gettext("{model} runs as shadow already. Stop it before you start another.").format(model=shadow)
+        )
     _check_usable(wanted)
     _change(wanted, ChangeKind.SHADOW_START, actor, reason)
 
@@ -132,7 +137,7 @@ def stop_shadow(*, actor: Actor, reason: str) -> ModelVersion:
     """Let the shadow read no new images, and give it back. What it has read stays. Raises RegistryError."""
     shadow = next((version for version in _locked_versions() if version.standing == Standing.SHADOW), None)
     if shadow is None:
-        raise RegistryError("No version runs as shadow.")
+        raise RegistryError(gettext("No version runs as shadow."))
     _change(shadow, ChangeKind.SHADOW_STOP, actor, reason)
     return shadow
 
@@ -163,7 +168,7 @@ def _age_of(card: dict[str, Any]) -> tuple[str, list[int]]:
 def _stop_lost_shadow(versions: Iterable[ModelVersion]) -> list[str]:
     lost = [version for version in versions if version.standing == Standing.SHADOW and not version.available]
     for version in lost:
-        _change(version, ChangeKind.SHADOW_STOP, SITE, "Its files are not shipped any more.")
+        _change(version, ChangeKind.SHADOW_STOP, SITE, gettext_noop("Its files are not shipped any more."))
     return [f"{version} stopped as shadow: its files are not shipped any more." for version in lost]
 
 
@@ -175,9 +180,9 @@ def _ensure_live(versions: Sequence[ModelVersion]) -> list[str]:
     if successor is None:
         raise RegistryError(f"No version of {settings.CXR_MODEL!r} is shipped. Check CXR_MODEL and CXR_MODELS_DIR.")
     if live is None:
-        _change(successor, ChangeKind.PROMOTE, SITE, "The site's first model, by its setting CXR_MODEL.")
+        _change(successor, ChangeKind.PROMOTE, SITE, gettext_noop("The site's first model, by its setting CXR_MODEL."))
         return [f"{successor} is what new studies are read with."]
-    reason = f"The files of {live} are not shipped any more."
+    reason = gettext_noop("The files of the one before are not shipped any more.")
     _change(successor, ChangeKind.SUCCEED, SITE, reason, replaced=live)
     return [f"{successor} takes over from {live}, whose files are not shipped any more."]
 
@@ -200,7 +205,7 @@ def _change(
 ) -> None:
     """Write the new standing, its history and its audit event; the rows are locked. Raises RegistryError."""
     if not reason.strip():
-        raise RegistryError("Say why: a change of what reads needs a reason.")
+        raise RegistryError(gettext("Say why: a change of what reads needs a reason."))
     if replaced:
         # First, since the database allows one live version at any moment.
         ModelVersion.objects.filter(pk=replaced.pk).update(standing=Standing.CANDIDATE)
@@ -222,8 +227,8 @@ def _locked_live() -> ModelVersion | None:
 def _check_usable(version: ModelVersion) -> None:
     """A version that nothing can read with would leave all that is sent in unread."""
     if not version.available:
-        raise RegistryError(f"The files of {version} are not shipped with this installation. Install them first.")
+        words = gettext("The files of {model} are not shipped with this installation. Install them first.")
+        raise RegistryError(words.format(model=version))
     if not can_read_here(version):
-        raise RegistryError(
-            f"No worker has {version} loaded. Restart the workers; if that does not help, their log says why."
-        )
+        words = gettext("No worker has {model} loaded. Restart the workers; if that does not help, their log says why.")
+        raise RegistryError(words.format(model=version))

@@ -1,6 +1,7 @@
 """Reading an image again with another version."""
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from diagnoses import audit, notices, queue
 from diagnoses.audit import Actor
@@ -22,7 +23,8 @@ def request_reread(*, actor: Actor, image: Image, model_version: ModelVersion) -
     nothing here can read with, or that reads or has read this image already.
     """
     if not can_read_here(model_version):
-        raise RereadError(f"{model_version} cannot read on this site now. Choose another model, or try again later.")
+        words = _("{model} cannot read on this site now. Choose another model, or try again later.")
+        raise RereadError(words.format(model=model_version))
     with transaction.atomic():
         job = _shown_shadow(image, model_version) or _new_job(image, model_version)
         audit.record(AuditAction.READING_REQUESTED, actor, job, image=str(image.pk), model=str(model_version))
@@ -43,6 +45,5 @@ def _new_job(image: Image, model_version: ModelVersion) -> Job:
                 image=image, model_version=model_version, purpose=Purpose.REREAD, urgent=image.study.urgent
             )
     except IntegrityError as error:
-        raise RereadError(
-            f"{model_version} reads or has read this image already; its answer is on this page."
-        ) from error
+        words = _("{model} reads or has read this image already; its answer is on this page.")
+        raise RereadError(words.format(model=model_version)) from error

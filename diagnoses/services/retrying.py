@@ -26,6 +26,7 @@ def retry_job(*, job: Job, actor: Actor, reason: str) -> bool:
             rung_at=Now(),
             error_code="",
             error_message="",
+            error_said={},
         )
         if moved:
             audit.record(AuditAction.JOB_RETRIED, actor, job, reason=reason)
@@ -40,7 +41,7 @@ def override_refusal(*, job: Job, actor: Actor, reason: str) -> bool:
     ValueError without a reason.
     """
     if not reason.strip():
-        raise ValueError("Say why this image should be read all the same.")
+        raise ValueError("an override needs a reason")
     refused = Job.objects.filter(pk=job.pk, error_code__in=GATE_FAULTS).exclude(purpose=Purpose.SHADOW)
     with transaction.atomic():
         moved = move_jobs(
@@ -56,6 +57,7 @@ def override_refusal(*, job: Job, actor: Actor, reason: str) -> bool:
             override_at=Now(),
             error_code="",
             error_message="",
+            error_said={},
         )
         for overridden in moved:
             code = overridden.override_code

@@ -6,14 +6,19 @@ from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
 from math import ceil
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from diagnoses import audit, queue, storage
 from diagnoses.audit import Actor
 from diagnoses.imaging import intake
 from diagnoses.imaging.errors import ImageError
+from diagnoses.imaging.said import Said
+from diagnoses.language import in_words
 from diagnoses.models import Image, Job, ModelVersion, RejectedFile, Study
 from diagnoses.models.audit import AuditAction
 from diagnoses.models.job import Purpose
@@ -36,10 +41,14 @@ class QueueFullError(SubmissionError):
     """So much waits already that nothing more is taken for now."""
 
     def __init__(self, waiting: int, retry_after_seconds: int) -> None:
-        super().__init__(
-            f"{waiting} images wait to be read already, and no more are taken until there are fewer. Nothing was kept: "
-            f"send these again in {retry_after_seconds} s."
+        words = ngettext(
+            "{count} image waits to be read already, and no more are taken until there are fewer. Nothing was kept: "
+            "send these again in {seconds} s.",
+            "{count} images wait to be read already, and no more are taken until there are fewer. Nothing was kept: "
+            "send these again in {seconds} s.",
+            waiting,
         )
+        super().__init__(words.format(count=waiting, seconds=retry_after_seconds))
         self.retry_after_seconds = retry_after_seconds
 
 
@@ -70,10 +79,21 @@ class StudyDetails:
 
 @dataclass(frozen=True)
 class FileError:
-    """Why one file was not taken."""
+    """Why one file was not taken; the message is in English, and its parts beside it where it has facts in it."""
 
     code: str
     message: str
+    said: Said | None = None
+
+    @property
+    def words(self) -> str:
+        """The message in the reader's language."""
+        return in_words(self.message, self.said_as_json)
+
+    @property
+    def said_as_json(self) -> dict[str, Any]:
+        """The parts as rows keep them; nothing where there are none."""
+        return self.said.as_json() if self.said else {}
 
 
 @dataclass(frozen=True)
@@ -109,7 +129,7 @@ def submit_study(
     waits, and KeyReusedError where the key stands for something else.
     """
     if actor.user is None:
-        raise SubmissionError("Sign in to send studies.")
+        raise SubmissionError(_("Sign in to send studies."))
     _check_count(len(files))
     key = _Key(idempotency_key, repr((details, model_version and str(model_version))))
     if _was_used(actor, key):
@@ -196,8 +216,10 @@ def _as_it_stands(actor: Actor, key: _Key, fingerprint: str) -> Submission:
     study = with_files(Study.objects.filter(submitted_by=actor.user)).get(idempotency_key=key.name)
     if study.idempotency_fingerprint != fingerprint:
         raise KeyReusedError(
-            "This Idempotency-Key was used for other files or other words about them. Nothing was kept: send these "
-            "with a key of their own."
+            _(
+                "This Idempotency-Key was used for other files or other words about them. Nothing was kept: send these "
+                "with a key of their own."
+            )
         )
     return Submission(
         study,
@@ -220,21 +242,25 @@ def reader_of(wanted: ModelVersion | None) -> ModelVersion:
     """Who is to read: the model that is wanted, or the live one. Raises SubmissionError where it cannot."""
     version = wanted or live_model_version()
     if version is None:
-        raise SubmissionError("No model is registered on this site yet. Ask your administrator to register one.")
+        raise SubmissionError(_("No model is registered on this site yet. Ask your administrator to register one."))
     # The live one is taken while the workers that are there lack it, too: a study is kept until one comes that has it.
     if not version.available or not (version.is_live or can_read_here(version)):
         raise SubmissionError(
-            f"{version} cannot read on this site now. Choose another model, or ask your administrator."
+            _("{model} cannot read on this site now. Choose another model, or ask your administrator.").format(
+                model=version
+            )
         )
     return version
 
 
 def _check_count(count: int) -> None:
     if count == 0:
-        raise SubmissionError("No file was sent. Choose at least one PNG, JPEG or DICOM file.")
+        raise SubmissionError(_("No file was sent. Choose at least one PNG, JPEG or DICOM file."))
     if count > settings.CXR_MAX_FILES:
         raise SubmissionError(
-            f"{count} files were sent; at most {settings.CXR_MAX_FILES} are taken at once. Send them in parts."
+            _("{count} files were sent; at most {most} are taken at once. Send them in parts.").format(
+                count=count, most=settings.CXR_MAX_FILES
+            )
         )
 
 
@@ -258,8 +284,7 @@ def receive(file: SentFile) -> tuple[Image | FileError, str]:
 def _read(file: SentFile) -> bytes | FileError:
     """The file's bytes, or why they were not read."""
     if file.size > settings.CXR_MAX_FILE_BYTES:
-        error = intake.too_large(file.size, settings.CXR_MAX_FILE_BYTES)
-        return FileError(error.fault, error.message)
+        return _file_error(intake.too_large(file.size, settings.CXR_MAX_FILE_BYTES))
     try:
         return file.read()
     except OSError:
@@ -273,7 +298,7 @@ def _keep(file: SentFile, data: bytes, digest: str) -> Image | FileError:
         stored_name = storage.new_original_name()
         storage.write(stored_name, data)
     except ImageError as error:
-        return FileError(error.fault, error.message)
+        return _file_error(error)
     except OSError:
         return _storage_fault()
     return Image(
@@ -285,6 +310,10 @@ def _keep(file: SentFile, data: bytes, digest: str) -> Image | FileError:
         height=inspected.height,
         stored_name=stored_name,
     )
+
+
+def _file_error(error: ImageError) -> FileError:
+    return FileError(error.fault, error.message, error.said)
 
 
 def _storage_fault() -> FileError:
@@ -317,6 +346,7 @@ def _commit(
                     filename=shown_name(file.name),
                     code=item.code,
                     message=item.message,
+                    said=item.said_as_json,
                 )
             )
     Image.objects.bulk_create(images)

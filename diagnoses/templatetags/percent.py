@@ -24,11 +24,11 @@ def along(value: float) -> str:
 
 @register.filter
 def decimals(value: float) -> str:
-    """0.9953 as `0.995`. What is not quite one is never rounded to it."""
-    return "> 0.999" if 0.9995 <= value < 1 else f"{value:.3f}"
+    """0.9953 as `0.995`, with the language's own point. What is not quite one is never rounded to it."""
+    return f"> {number_format('0.999')}" if 0.9995 <= value < 1 else number_format(f"{value:.3f}")
 
 
 @register.filter
 def points(value: float) -> str:
     """A change of 0.0312 as `+3.1`, in percentage points, its sign always said."""
-    return f"{value * 100:+.1f}"
+    return f"{'-' if value < 0 else '+'}{number_format(f'{abs(value) * 100:.1f}')}"

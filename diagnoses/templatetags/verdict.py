@@ -5,7 +5,7 @@ from typing import Any
 from django import template
 
 from diagnoses.models import Job
-from diagnoses.models.job import ReadingWarning
+from diagnoses.models.job import Label, ReadingWarning
 from diagnoses.views.verdicts import Verdict, verdict_of
 
 register = template.Library()
@@ -27,3 +27,9 @@ def verdict(job: Job) -> Verdict:
 def refusal_name(code: str) -> str:
     """A refusal's code in a few words; one that has no words stands for itself."""
     return str(ReadingWarning(code).label) if code in ReadingWarning else code
+
+
+@register.filter
+def label_name(label: str) -> str:
+    """A label's code in a word."""
+    return str(Label(label).label)

@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
 from diagnoses.models import ModelVersion
 from diagnoses.selectors.cards import HOLDOUT, Figure, figures_of, predictive_at
 from diagnoses.selectors.predictive import PredictiveValues
@@ -15,75 +18,95 @@ _BAND = ("band_coverage", "accuracy_outside_band", "accuracy_inside_band", "cert
 _NO_SHARES = ("auc", "average_precision", "brier", "deletion_gain", "insertion_gain", "similarity_when_randomised")
 """Figures from 0 to 1 that are no share of anything, so that a percentage would mislead."""
 
-_WORDS: dict[str, tuple[str, str]] = {
-    "sensitivity": ("Finds pneumonia", "Of the images with pneumonia, the share called Pneumonia (sensitivity)."),
-    "specificity": ("Sees when there is none", "Of the images without it, the share called Normal (specificity)."),
-    "accuracy": ("Right in all", "Of all images, the share called rightly (accuracy)."),
+_WORDS: dict[str, tuple[str | Promise, str | Promise]] = {
+    "sensitivity": (_("Finds pneumonia"), _("Of the images with pneumonia, the share called Pneumonia (sensitivity).")),
+    "specificity": (
+        _("Sees when there is none"),
+        _("Of the images without it, the share called Normal (specificity)."),
+    ),
+    "accuracy": (_("Right in all"), _("Of all images, the share called rightly (accuracy).")),
     "auc": (
-        "Tells the two apart",
-        "The chance that of two children, one with pneumonia, that one gets the higher probability (area under the "
-        "ROC curve): 0.5 is a coin's toss, 1 is perfect.",
+        _("Tells the two apart"),
+        _(
+            "The chance that of two children, one with pneumonia, that one gets the higher probability (area under "
+            "the ROC curve): 0.5 is a coin's toss, 1 is perfect."
+        ),
     ),
     "ece": (
-        "Probabilities are off by",
-        "How far the probabilities lie from what came true, on average (expected calibration error): less is better.",
+        _("Probabilities are off by"),
+        _(
+            "How far the probabilities lie from what came true, on average (expected calibration error): less is "
+            "better."
+        ),
     ),
     "specificity_at_98_sensitivity": (
-        "Sees when there is none, if set to find 98 of 100",
-        "The specificity where the threshold is moved until 98 % of the images with pneumonia are found.",
+        _("Sees when there is none, if set to find 98 of 100"),
+        _("The specificity where the threshold is moved until 98 of 100 images with pneumonia are found."),
     ),
-    "band_coverage": ("Gives an answer", "The share of images for which it says Normal or Pneumonia."),
-    "accuracy_outside_band": ("Right where it answers", "Of those, the share that is right."),
+    "band_coverage": (_("Gives an answer"), _("The share of images for which it says Normal or Pneumonia.")),
+    "accuracy_outside_band": (_("Right where it answers"), _("Of those, the share that is right.")),
     "accuracy_inside_band": (
-        "Would be right where it cannot say",
-        "How often the threshold alone would be right there: the reason for not saying.",
+        _("Would be right where it cannot say"),
+        _("How often the threshold alone would be right there: the reason for not saying."),
     ),
     "certain": (
-        "Gives an answer that holds still",
-        "The share of images for which it answers, and the answer stays the same on slightly changed copies.",
+        _("Gives an answer that holds still"),
+        _("The share of images for which it answers, and the answer stays the same on slightly changed copies."),
     ),
-    "accuracy_where_certain": ("Right where its answer holds still", "Of those, the share that is right."),
+    "accuracy_where_certain": (_("Right where its answer holds still"), _("Of those, the share that is right.")),
     "average_precision": (
-        "Ranks pneumonia first",
-        "How well the images with pneumonia come before the others when all are sorted by probability (average "
-        "precision): 1 is perfect.",
+        _("Ranks pneumonia first"),
+        _(
+            "How well the images with pneumonia come before the others when all are sorted by probability (average "
+            "precision): 1 is perfect."
+        ),
     ),
     "brier": (
-        "Probabilities miss by, squared",
-        "The mean squared distance of the probability from what came true (Brier score): less is better.",
+        _("Probabilities miss by, squared"),
+        _("The mean squared distance of the probability from what came true (Brier score): less is better."),
     ),
-    "radiographs_refused": ("Chest radiographs refused", "Of unseen ones that it should have read: less is better."),
+    "radiographs_refused": (
+        _("Chest radiographs refused"),
+        _("Of unseen ones that it should have read: less is better."),
+    ),
     "others_refused": (
-        "Other pictures refused",
-        "Of photographs, documents, drawings, slices and other parts of the body.",
+        _("Other pictures refused"),
+        _("Of photographs, documents, drawings, slices and other parts of the body."),
     ),
     "others_kept_from_fitting_refused": (
-        "Other pictures refused, of those it did not learn from",
-        "A fifth of each kind, and some whole kinds.",
+        _("Other pictures refused, of those it did not learn from"),
+        _("A fifth of each kind, and some whole kinds."),
     ),
-    "flipped": ("Answer turns, over all changes", "The share of answers that turn; the single changes follow."),
-    "flipped_unsaid": ("Turns unsaid", "The answer turns, and neither one was given as Cannot say."),
-    "flipped_jpeg_50": ("Saved again, strongly compressed", "As JPEG of quality 50."),
-    "flipped_jpeg_75": ("Saved again, as is usual", "As JPEG of quality 75."),
-    "flipped_jpeg_95": ("Saved again, hardly compressed", "As JPEG of quality 95."),
-    "flipped_png": ("Saved again without loss", "As PNG."),
-    "flipped_smaller_by_20": ("Made smaller by a fifth", ""),
-    "flipped_larger_by_20": ("Made larger by a fifth", ""),
-    "flipped_shifted": ("Moved by a few pixels", ""),
+    "flipped": (_("Answer turns, over all changes"), _("The share of answers that turn; the single changes follow.")),
+    "flipped_unsaid": (_("Turns unsaid"), _("The answer turns, and neither one was given as Cannot say.")),
+    "flipped_jpeg_50": (_("Saved again, strongly compressed"), _("As JPEG of quality 50.")),
+    "flipped_jpeg_75": (_("Saved again, as is usual"), _("As JPEG of quality 75.")),
+    "flipped_jpeg_95": (_("Saved again, hardly compressed"), _("As JPEG of quality 95.")),
+    "flipped_png": (_("Saved again without loss"), _("As PNG.")),
+    "flipped_smaller_by_20": (_("Made smaller by a fifth"), ""),
+    "flipped_larger_by_20": (_("Made larger by a fifth"), ""),
+    "flipped_shifted": (_("Moved by a few pixels"), ""),
     "deletion_gain": (
-        "Heat matters when taken away",
-        "How much faster the probability falls when the warmest cells are replaced by those of a normal chest than "
-        "when chance picks them: above 0 the heatmap tells something.",
+        _("Heat matters when taken away"),
+        _(
+            "How much faster the probability falls when the warmest cells are replaced by those of a normal chest "
+            "than when chance picks them: above 0 the heatmap tells something."
+        ),
     ),
     "insertion_gain": (
-        "Heat matters when put in",
-        "How much faster the probability rises when the warmest cells are put into a normal chest than when chance "
-        "picks them: above 0 the heatmap tells something.",
+        _("Heat matters when put in"),
+        _(
+            "How much faster the probability rises when the warmest cells are put into a normal chest than when "
+            "chance picks them: above 0 the heatmap tells something."
+        ),
     ),
-    "mainly_at_border": ("Heat mainly at the border", "The share of heatmaps with more than half of their heat there."),
+    "mainly_at_border": (
+        _("Heat mainly at the border"),
+        _("The share of heatmaps with more than half of their heat there."),
+    ),
     "similarity_when_randomised": (
-        "Likeness to a spoilt network's heatmap",
-        "Rank correlation with the heatmap of the same network with shuffled weights: near 0 is right.",
+        _("Likeness to a spoilt network's heatmap"),
+        _("Rank correlation with the heatmap of the same network with shuffled weights: near 0 is right."),
     ),
 }
 
@@ -147,4 +170,4 @@ def _row(name: str, unseen: Figure | None, chosen_on: Figure | None) -> FigureRo
     """A figure that a newer card brings and this page has no words for goes by its own name."""
     title, meaning = _WORDS.get(name, (name.replace("_", " ").capitalize(), ""))
     highest = max(figure.high for figure in (unseen, chosen_on) if figure) if unseen or chosen_on else 0.0
-    return FigureRow(title, meaning, name not in _NO_SHARES and highest <= 1, unseen, chosen_on)
+    return FigureRow(str(title), str(meaning), name not in _NO_SHARES and highest <= 1, unseen, chosen_on)

@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -11,9 +12,9 @@ from diagnoses.selectors.cards import all_model_versions, changes_of, find_model
 from diagnoses.views import figures
 
 _SPLIT_PARTS = (
-    ("train", "To learn from"),
-    ("validation", "To choose its limits on"),
-    ("holdout", "To be measured on, unseen"),
+    ("train", _("To learn from")),
+    ("validation", _("To choose its limits on")),
+    ("holdout", _("To be measured on, unseen")),
 )
 
 

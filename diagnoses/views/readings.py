@@ -6,6 +6,7 @@ from django.contrib.auth.decorators import permission_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
@@ -18,7 +19,7 @@ from diagnoses.services.rereading import RereadError, request_reread
 from diagnoses.services.retrying import override_refusal
 from diagnoses.views.studies import show_problem
 
-NOT_REFUSED = "This image does not wait for anybody's word: see below where its reading stands now."
+NOT_REFUSED = _("This image does not wait for anybody's word: see below where its reading stands now.")
 """What is said where a refusal is gone, or was none that a person may override."""
 
 
@@ -32,7 +33,7 @@ def override(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
     if not form.is_valid():
         return show_problem(request, job.image, str(form.errors["reason"][0]), 400)
     if not override_refusal(job=job, actor=audit.actor_of(request), reason=form.cleaned_data["reason"]):
-        return show_problem(request, job.image, NOT_REFUSED, 409)
+        return show_problem(request, job.image, str(NOT_REFUSED), 409)
     return _to_image(job.image)
 
 

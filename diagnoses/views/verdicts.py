@@ -12,13 +12,13 @@ class Verdict(TextChoices):
     """What there is to say of an image; those that a clinician has to look at come first."""
 
     HIDDEN = "hidden", _("Hidden: read first")
-    PNEUMONIA = "pneumonia", "Pneumonia"
-    CANNOT_SAY = "cannot-say", "Cannot say"
-    REFUSED = "refused", "Refused"
-    FAILED = "failed", "Failed"
-    RUNNING = "running", "Being read"
-    QUEUED = "queued", "Waiting"
-    NORMAL = "normal", "Normal"
+    PNEUMONIA = "pneumonia", _("Pneumonia")
+    CANNOT_SAY = "cannot-say", _("Cannot say")
+    REFUSED = "refused", _("Refused")
+    FAILED = "failed", _("Failed")
+    RUNNING = "running", _("Being read")
+    QUEUED = "queued", _("Waiting")
+    NORMAL = "normal", _("Normal")
 
 
 _OF_STATUS = {

@@ -74,14 +74,20 @@ def read_alone(reader: Reader, request: ReadRequest, seconds: int) -> Reading | 
 
 def _answer(said: dict[str, Any]) -> Reading | ImageError:
     if "fault" in said:
-        return ImageError(ImageFault(said["fault"]), said["message"])
+        fault, words = ImageFault(said["fault"]), said["words"]
+        return ImageError(fault, words, **said["facts"])
     heatmap = base64.b64decode(said.pop("heatmap"))
     return Reading(**said | {"heatmap": heatmap, "warnings": tuple(said["warnings"])})
 
 
 def _said(answer: Reading | ImageError) -> dict[str, Any]:
     if isinstance(answer, ImageError):
-        return {"fault": answer.fault, "message": answer.message}
+        words = answer.said
+        return {
+            "fault": answer.fault,
+            "words": words.template if words else answer.message,
+            "facts": dict(words.facts) if words else {},
+        }
     return vars(answer) | {"heatmap": base64.b64encode(answer.heatmap).decode()}
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from diagnoses.imaging.decode import Radiograph
 from diagnoses.imaging.dicom import DicomFacts
 from diagnoses.imaging.errors import ImageFault
+from diagnoses.imaging.said import for_people
 from workers.inference.preprocess import GreyImage
 
 MIN_AGE_YEARS = 1.0
@@ -36,18 +37,30 @@ _NO_FRONTAL_VIEW = re.compile(r"LAT|OBL|^(LL|RL|LLD|RLD|LLO|RLO|LAO|RAO|LPO|RPO)
 """Lateral, oblique, and lying on the side (decubitus); words for a view hold one of the first two."""
 
 _WORDS = {
-    ImageFault.NOT_A_CHEST_XRAY: "This does not look like a chest radiograph, so it was not read. Send the frontal "
-    "chest radiograph itself; if this is one, override the refusal and say why.",
-    ImageFault.NOT_FRONTAL: "This is marked as a lateral or oblique view; only frontal ones (PA or AP) are read. Send "
-    "the frontal view; if this is one, override the refusal and say why.",
-    ImageFault.INVERTED: "This looks like a negative, with black bones. Invert it, or export it with its original "
-    "photometric interpretation, and send it again; if it is right as it is, override the refusal and say why.",
-    ImageFault.CROPPED_OR_ROTATED: "This does not show a whole, upright chest. Send the uncropped radiograph with the "
-    "head up; if it cannot be had otherwise, override the refusal and say why.",
-    ImageFault.TOO_LOW_QUALITY: "This picture is too blurred, too dark, too bright or too empty to be read. Export it "
-    "again from its source at full size; if it cannot be had better, override the refusal and say why.",
-    ImageFault.OUTSIDE_AGE: "The patient is outside the ages of one to five years that the model was trained on, so it "
-    "was not read. Read it without the model, or override the refusal and say why.",
+    ImageFault.NOT_A_CHEST_XRAY: for_people(
+        "This does not look like a chest radiograph, so it was not read. Send the frontal "
+        "chest radiograph itself; if this is one, override the refusal and say why."
+    ),
+    ImageFault.NOT_FRONTAL: for_people(
+        "This is marked as a lateral or oblique view; only frontal ones (PA or AP) are read. Send "
+        "the frontal view; if this is one, override the refusal and say why."
+    ),
+    ImageFault.INVERTED: for_people(
+        "This looks like a negative, with black bones. Invert it, or export it with its original "
+        "photometric interpretation, and send it again; if it is right as it is, override the refusal and say why."
+    ),
+    ImageFault.CROPPED_OR_ROTATED: for_people(
+        "This does not show a whole, upright chest. Send the uncropped radiograph with the "
+        "head up; if it cannot be had otherwise, override the refusal and say why."
+    ),
+    ImageFault.TOO_LOW_QUALITY: for_people(
+        "This picture is too blurred, too dark, too bright or too empty to be read. Export it "
+        "again from its source at full size; if it cannot be had better, override the refusal and say why."
+    ),
+    ImageFault.OUTSIDE_AGE: for_people(
+        "The patient is outside the ages of one to five years that the model was trained on, so it "
+        "was not read. Read it without the model, or override the refusal and say why."
+    ),
 }
 
 

@@ -1,0 +1,1 @@
+"""What the product says, and what it says in each other language."""
