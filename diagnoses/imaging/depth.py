@@ -141,7 +141,7 @@ def _from_zero(values: NDArray[np.int32], *, turned: bool) -> tuple[NDArray[np.u
     """The values as steps up from their lowest, or down from their highest, and the one that became 0."""
     start = int(values.max() if turned else values.min())
     steps = start - values if turned else values - start
-    return steps.astype(np.uint8 if steps.max() < 256 else np.uint16), start
+    return (steps.astype(np.uint8) if steps.max() < 256 else steps.astype(np.uint16)), start
 
 
 def _looks(dataset: Dataset, highest: int, scale: float, offset: float) -> list[Look]:

@@ -36,7 +36,7 @@ def _shown(pixels: NDArray[Any], look: Look) -> NDArray[np.int64]:
     if look.curve == "table":
         levels = np.frombuffer(b64decode(look.levels), np.uint8)
         places = np.rint((values - look.low) / (look.high - look.low) * (len(levels) - 1))
-        return levels[np.clip(places, 0, len(levels) - 1).astype(int)].astype(int)
+        return np.asarray(levels[np.clip(places, 0, len(levels) - 1).astype(int)], np.int64)
     shares = (values - look.low) / (look.high - look.low)
     if look.curve == "sigmoid":
         shares = 1 / (1 + np.exp(-4 * (shares - 0.5)))
