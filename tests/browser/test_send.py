@@ -303,7 +303,8 @@ def test_a_dropped_folder_is_walked_to_its_end(signed_in: Page) -> None:
           const inner = folder([[file("deep/2.png")]]);
           const entry = folder([[file("10.png"), file("9.png")], [inner]]);
           const event = new Event("drop", { bubbles: true, cancelable: true });
-          event.dataTransfer = { types: ["Files"], items: [{ kind: "file", webkitGetAsEntry: () => entry }], files: [] };
+          const items = [{ kind: "file", webkitGetAsEntry: () => entry }];
+          event.dataTransfer = { types: ["Files"], items, files: [] };
           document.getElementById("content").dispatchEvent(event);
         }""",
         data,
