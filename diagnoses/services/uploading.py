@@ -8,6 +8,7 @@ from hashlib import sha256
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Max, QuerySet
+from django.utils.translation import gettext as _
 
 from diagnoses import audit, notices, queue, storage
 from diagnoses.audit import Actor
@@ -71,17 +72,17 @@ def upload_file(
     waits, KeyReusedError where other things were said of the study, and StorageError where the file may come again.
     """
     if actor.user is None:
-        raise SubmissionError("Sign in to send studies.")
+        raise SubmissionError(_("Sign in to send studies."))
     intake = _Intake(actor, study, upload_key, model_version)
     if before := intake.as_it_stands():
         return before
     check_room(1)
     reader = reader_of(model_version)
-    item, _ = receive(file)
+    item = receive(file)[0]
     if isinstance(item, Image):
         return intake.take(item, reader)
     if item.code == STORAGE_FAULT:
-        raise StorageError("The file could not be kept on the server. If this goes on, tell your IT.")
+        raise StorageError(_("The file could not be kept on the server. If this goes on, tell your IT."))
     return intake.refuse(shown_name(file.name), item)
 
 
@@ -165,8 +166,10 @@ class _Intake:
         """The file as it came before; None where the study has none of this key."""
         if study.idempotency_fingerprint != self.sent.fingerprint(self.wanted):
             raise KeyReusedError(
-                "The patient's details were changed after the first file of this study was sent. The file was not "
-                "kept: send it as a new study."
+                _(
+                    "The patient's details were changed after the first file of this study was sent. The file was not "
+                    "kept: send it as a new study."
+                )
             )
         image = study.images.filter(upload_key=self.upload_key).first()
         rejected = None if image else study.rejected_files.filter(upload_key=self.upload_key).first()
@@ -182,8 +185,6 @@ def _next_position(study: Study) -> int:
     lasts = [files.aggregate(last=Max("position"))["last"] for files in (study.images, study.rejected_files)]
     position = max((last + 1 for last in lasts if last is not None), default=0)
     if position >= settings.CXR_MAX_FILES:
-        raise SubmissionError(
-            f"This study has {position} files; at most {settings.CXR_MAX_FILES} are taken. Send the "
-            "rest as a new study."
-        )
+        words = _("This study has %(count)s files; at most %(most)s are taken. Send the rest as a new study.")
+        raise SubmissionError(words % {"count": position, "most": settings.CXR_MAX_FILES})
     return position
