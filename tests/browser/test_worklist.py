@@ -1,4 +1,4 @@
-"""The worklist in a real browser: by keys alone, while others send, for two at once, and in a newcomer's first minutes."""
+"""The worklist in a real browser: by keys alone, while others send, for two at once, and in the first minutes."""
 
 import uuid
 

@@ -145,7 +145,7 @@ def test_telling_costs_a_few_statements_however_many_jobs_ended(
 
 
 def _cost_of(study: Study) -> int:
-    """How many statements it takes to tell of the ends of its jobs, but for savepoints within the test's transaction."""
+    """How many statements it takes to tell of the ends of its jobs, without savepoints of the test's transaction."""
     ended = Job.objects.filter(image__study=study, status=JobStatus.DONE).select_related("image__study")
     jobs = list(ended)
     return len([sql for sql in queries_of(lambda: tell_of_ends(jobs)) if "SAVEPOINT" not in sql])
