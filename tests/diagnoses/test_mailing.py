@@ -10,11 +10,13 @@ from django.contrib.auth.models import User
 from django.core import mail
 from django.utils import timezone
 
+from diagnoses.management.commands import scheduler
 from diagnoses.models import Notification, Profile, Study
 from diagnoses.models.people import NoticeKind
 from diagnoses.services import mailing
 from diagnoses.services.mailing import Mailed, mail_notices
 from tests.diagnoses.test_notices_page import tell
+from tests.threads import in_a_thread
 
 ADDRESS = "clinician@hospital.example"
 
@@ -98,6 +100,22 @@ def test_a_mail_server_that_fails_delays_its_mail_and_nobody_elses(
     monkeypatch.undo()
     assert mail_notices() == Mailed(sent=1)
     assert [message.to for message in mail.outbox][1:] == [[ADDRESS]]
+
+
+def test_the_scheduler_outlives_a_mail_server_that_fails_and_asks_it_less_often(
+    urgent: Notification, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+
+    class Stop:
+        def wait(self, seconds: float) -> bool:
+            pauses.append(seconds)
+            return len(pauses) > 2
+
+    outcomes = iter([Mailed(failed=1), Mailed(sent=1), Mailed()])
+    monkeypatch.setattr(scheduler, "mail_notices", lambda: next(outcomes))
+    in_a_thread(lambda: scheduler._mail_again_and_again(Stop()))  # type: ignore[arg-type]
+    assert pauses == [60.0, 10.0, 10.0]
 
 
 def test_a_mail_is_in_its_readers_language(reader: User, urgent: Notification, monkeypatch: pytest.MonkeyPatch) -> None:
