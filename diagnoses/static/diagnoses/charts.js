@@ -6,8 +6,13 @@ const DASHES = [[], [6, 4], [2, 3], [8, 3, 2, 3]];
 const MARKS = ["circle", "rect", "triangle", "rectRot"];
 const still = window.matchMedia("(prefers-reduced-motion: reduce)");
 
+// What a variable means in the page's brightness: its own value is a formula that a canvas does not know.
 function colour(name) {
-  return getComputedStyle(document.body).getPropertyValue(name).trim();
+  const probe = document.body.appendChild(document.createElement("span"));
+  probe.style.color = `var(${name})`;
+  const { color } = getComputedStyle(probe);
+  probe.remove();
+  return color;
 }
 
 function dataset({ label, values }, index) {
