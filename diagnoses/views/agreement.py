@@ -26,19 +26,23 @@ from diagnoses.selectors.agreement import Agreement, Table
 from diagnoses.templatetags.percent import percent
 
 _PAGE_SIZE = 25
+_ANY = gettext_lazy("Any")
 
 
 class DiscordantFilter(django_filters.FilterSet):
     """Which of the cases to list; lives in the page's address."""
 
     reader_name = django_filters.CharFilter(label=gettext_lazy("Reader"), lookup_expr="icontains")
-    finding = django_filters.ChoiceFilter(choices=Finding.choices[:3], label=gettext_lazy("Reader says"))
+    finding = django_filters.ChoiceFilter(
+        choices=Finding.choices[:3], empty_label=_ANY, label=gettext_lazy("Reader says")
+    )
     answer = django_filters.ChoiceFilter(
-        field_name="job__label", choices=Label.choices, label=gettext_lazy("Model says")
+        field_name="job__label", choices=Label.choices, empty_label=_ANY, label=gettext_lazy("Model says")
     )
     answer_shown = django_filters.ChoiceFilter(
         choices=[("false", gettext_lazy("Before seeing it")), ("true", gettext_lazy("With it in sight"))],
         method="filter_shown",
+        empty_label=_ANY,
         label=gettext_lazy("The answer"),
     )
     since = django_filters.DateFilter(field_name="signed_at", lookup_expr="date__gte", label=gettext_lazy("From"))
@@ -110,6 +114,8 @@ def agreement(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     blind, sighted = selectors.blind_agreement(user), selectors.sighted_agreement(user)
     chosen = DiscordantFilter(request.GET, queryset=selectors.discordant_readings(user))
+    if not selectors.sees_all(user):
+        del chosen.form.fields["reader_name"]
     table = DiscordantTable(chosen.qs)
     tables.RequestConfig(request, paginate={"per_page": _PAGE_SIZE}).configure(table)
     audit.record(AuditAction.FIGURES_VIEWED, audit.actor_of(request), page="agreement", found=len(table.paginated_rows))
