@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
@@ -291,7 +292,7 @@ _SECONDS = Func(
 )
 
 
-def _timed(groups: QuerySet[Job, tuple[object, ...]]) -> QuerySet[Job, tuple[object, ...]]:
+def _timed(groups: QuerySet[Job, Any]) -> QuerySet[Job, Any]:
     return groups.annotate(
         count=Count("pk"), median=_Percentile("seconds", fraction=0.5), p95=_Percentile("seconds", fraction=0.95)
     )

@@ -41,6 +41,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     if whole:
         _record(request, asked, "all")
     query = _query(asked.period)
+    cards = [_card(name, asked, query, whole=whole) for name in PARTS]
     context = {
         "form": PeriodForm(initial={"since": asked.period.since, "until": asked.period.until}),
         "presets": _presets(asked.period),
@@ -48,11 +49,11 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "whose": WHOLE_SITE if asked.scope.owner_id is None else OWN_CASES,
         "whole_query": f"{query}&whole=true",
         "query": query,
-        "cards": [_card(name, asked, query, whole=whole) for name in PARTS],
+        "cards": cards,
+        "keys": [key for card in cards for key in card["keys"]],
         "tables": [{"title": PARTS[name], "url": _with(query, "dashboard_csv", name)} for name in TABLES],
         "json_url": _with(query, "dashboard_json"),
     }
-    context["keys"] = [key for card in context["cards"] for key in card["keys"]]
     return render(request, "diagnoses/dashboard.html", context)
 
 
@@ -116,8 +117,8 @@ def _asked(request: HttpRequest, name: str = "") -> Asked | HttpResponse:
 
 def _record(request: HttpRequest, asked: Asked, what: str) -> None:
     of = "site" if asked.scope.owner_id is None else "own"
-    days = {"since": str(asked.period.since), "until": str(asked.period.until)}
-    audit.record(AuditAction.FIGURES_VIEWED, audit.actor_of(request), what=what, of=of, **days)
+    since, until = str(asked.period.since), str(asked.period.until)
+    audit.record(AuditAction.FIGURES_VIEWED, audit.actor_of(request), what=what, of=of, since=since, until=until)
 
 
 def _card(name: str, asked: Asked, query: str, *, whole: bool) -> dict[str, Any]:

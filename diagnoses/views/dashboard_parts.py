@@ -42,7 +42,7 @@ class Asked:
     scope: Scope
     period: Period
 
-    def way(self, count: int, step: Period | None = None, **wanted: str) -> str:
+    def way(self, count: int, step: Period | None = None, /, **wanted: str) -> str:
         """The address of the history with these cases; empty where there is none, or the user may not see them."""
         if not (count and self.scope.may_open):
             return ""

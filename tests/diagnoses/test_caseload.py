@@ -1,6 +1,7 @@
 """What the dashboard counts: days are the site's, cases are the history's, and others' are nobody's."""
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.conf import LazySettings
@@ -255,7 +256,7 @@ def test_no_part_sends_more_than_a_handful_of_statements(clinician: User, model_
         assert len(queries_of(lambda count=count: count(SITE, DAY))) <= 5  # type: ignore[misc]
 
 
-def _overridden(code: str) -> dict[str, object]:
+def _overridden(code: str) -> dict[str, Any]:
     return {
         "override_code": code,
         "override_reason": "It is frontal.",

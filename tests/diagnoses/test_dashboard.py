@@ -4,10 +4,10 @@ import csv
 import json
 from datetime import UTC, datetime, timedelta
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone, translation
 
@@ -37,7 +37,7 @@ def part(client: Client, name: str, **asked: str) -> str:
     return response.content.decode()
 
 
-def lines(response: HttpResponse) -> list[dict[str, str]]:
+def lines(response: Any) -> list[dict[str, str]]:
     return list(csv.DictReader(StringIO(response.content.decode("utf-8-sig"))))
 
 
