@@ -193,12 +193,10 @@ class HistoryForm(StudyFilterForm):
 
     refusal = forms.ChoiceField(required=False, choices=[("", _("Any reason")), *_REFUSALS], label=_("Refused for"))
     overridden = forms.ChoiceField(
-        required=False, choices=[("", _("Overridden or not")), ("true", _("Refusal overridden"))], label=_("Override")
+        required=False, choices=[("", _("Any")), ("true", _("Refusal overridden"))], label=_("Override")
     )
-    urgent = forms.ChoiceField(
-        required=False, choices=[("", _("Urgent or not")), ("true", _("Urgent"))], label=_("Urgency")
-    )
-    reading = forms.ChoiceField(required=False, choices=[("", _("Read or not")), *_READINGS], label=_("Clinician"))
+    urgent = forms.ChoiceField(required=False, choices=[("", _("Any")), ("true", _("Urgent"))], label=_("Urgency"))
+    reading = forms.ChoiceField(required=False, choices=[("", _("Any")), *_READINGS], label=_("Clinician"))
     sex = forms.ChoiceField(required=False, choices=[("", _("Any sex")), *Sex.choices], label=_("Sex"))
 
     def clean(self) -> dict[str, Any]:

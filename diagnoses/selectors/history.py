@@ -103,18 +103,14 @@ def _check_hidden(user: Viewer, wanted: HistoryFilter) -> None:
 def _first_places(user: Viewer, wanted: HistoryFilter, ranges: Sequence[QuerySet[Job]]) -> Found:
     """Those of a page, and one more where there is one."""
     condition, count = narrowing.condition_of(wanted), PAGE_SIZE + 1
-    if words.asked_for(wanted):
-        return Found(_places_of_words(user, wanted, ranges, condition or Q()))
-    return narrowing.look_through(ranges, condition, count) if condition else Found(newest(ranges, count))
-
-
-def _places_of_words(
-    user: Viewer, wanted: HistoryFilter, ranges: Sequence[QuerySet[Job]], condition: Q
-) -> list[Position]:
-    near = words.look_through(user, wanted, ranges, PAGE_SIZE + 1, condition)
-    if near is not None:
-        return near
-    return newest_of_few([jobs.filter(condition) for jobs in words.look_up(user, wanted, ranges)], PAGE_SIZE + 1)
+    if not words.asked_for(wanted):
+        return narrowing.look_through(ranges, condition, count) if condition else Found(newest(ranges, count))
+    near = words.look_through(user, wanted, ranges, count)
+    if near is None:
+        by_index = words.look_up(user, wanted, ranges)
+        return Found(newest_of_few([jobs.filter(condition or Q()) for jobs in by_index], count))
+    # What the index finds of a common word is too much to be looked through at once.
+    return narrowing.look_through(ranges, condition & words.in_words(wanted), count) if condition else Found(near)
 
 
 def _all_places_if_few(user: Viewer, wanted: HistoryFilter) -> list[Position] | None:
@@ -124,7 +120,7 @@ def _all_places_if_few(user: Viewer, wanted: HistoryFilter) -> list[Position] | 
     ranges = ranges_of(user, wanted)
     if not words.asked_for(wanted):
         places = newest(ranges, _FEW_JOBS + 1)
-    elif words.look_through(user, wanted, ranges, PAGE_SIZE + 1, Q()) is None:
+    elif words.look_through(user, wanted, ranges, PAGE_SIZE + 1) is None:
         places = newest_of_few(words.look_up(user, wanted, ranges), _FEW_JOBS + 1)
     else:
         return None

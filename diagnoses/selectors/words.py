@@ -40,17 +40,17 @@ def condition_of(wanted: HistoryFilter, to_image: str = "") -> Q:
 
 
 def look_through(
-    user: Viewer, wanted: HistoryFilter, ranges: Sequence[QuerySet[Job]], count: int, condition: Q
+    user: Viewer, wanted: HistoryFilter, ranges: Sequence[QuerySet[Job]], count: int
 ) -> list[Position] | None:
     """The first `count` places that match, found among the nearest readings; None where these do not hold so many.
 
-    Those that match meet `condition`, too. Where there are no further readings, what was found is all there is.
+    Where there are no further readings, what was found is all there is.
     """
     if _BORDER in wanted.search or (wanted.patient_id and _has_few_studies(user, wanted.patient_id)):
         return None
     end = newest(ranges, 1, skipped=_LOOKED_THROUGH)
     near = [jobs.filter(created_at__gt=end[0][0]) for jobs in ranges] if end else ranges
-    found = newest([jobs.filter(_in_words(wanted), condition) for jobs in near], count)
+    found = newest([jobs.filter(in_words(wanted)) for jobs in near], count)
     return found if len(found) == count or not end else None
 
 
@@ -68,7 +68,7 @@ class _IsOneOf(Func):
     output_field = BooleanField()
 
 
-def _in_words(wanted: HistoryFilter) -> Q:
+def in_words(wanted: HistoryFilter) -> Q:
     """The same of a reading's own copy of the words, within whose borders a patient's identity stands alone."""
     patient = Q(image__study__patient_id=wanted.patient_id) if wanted.patient_id else Q()
     return patient & Q(words__contains=Upper(Value(wanted.search)))

@@ -23,7 +23,7 @@ def test_filters_combine_live_in_the_address_and_are_taken_off_one_by_one(
     page.get_by_label("Search").fill("FIND-")
     page.get_by_text("More filters").click()
     page.get_by_label("State").select_option("refused")
-    page.get_by_label("Clinician").select_option("none")
+    page.get_by_label("Clinician", exact=True).select_option("none")
     page.get_by_role("button", name="Filter").click()
     expect(page).to_have_url(re.compile(r"search=FIND-&.*status=refused.*reading=none"))
     expect(page.locator(ROWS)).to_have_count(1)
@@ -48,7 +48,7 @@ def test_the_columns_that_were_chosen_stay_and_the_menu_closes_by_keyboard(site:
     expect(summary).to_be_focused()
     summary.click()
     page.get_by_label("Clinician's reading", exact=True).check()
-    page.get_by_label("Model", exact=True).first.uncheck()
+    page.get_by_role("checkbox", name="Model", exact=True).uncheck()
     page.get_by_role("button", name="Show these").click()
     expect(page).to_have_url(re.compile(r"search=FIND-"))
     for _ in range(2):

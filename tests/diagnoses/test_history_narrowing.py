@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 
 from diagnoses.models import Job, ModelVersion, Profile, Study
-from diagnoses.selectors import narrowing
+from diagnoses.selectors import narrowing, words
 from diagnoses.selectors.history import PAGE_SIZE, find_jobs, find_studies, history_page
 from diagnoses.selectors.ranges import HistoryFilter
 from diagnoses.states import JobStatus
@@ -141,7 +141,8 @@ def test_a_filter_by_answers_tells_nothing_of_what_is_hidden(browser: Client, cl
 
 def test_no_page_looks_at_more_than_its_share_of_a_large_history(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     seed(12_000)
-    monkeypatch.setattr(narrowing, "LOOKED_THROUGH", LOOKED_THROUGH)
+    for selector, name in ((narrowing, "LOOKED_THROUGH"), (words, "_LOOKED_THROUGH")):
+        monkeypatch.setattr(selector, name, LOOKED_THROUGH)
     user = User.objects.get(pk=OWNER)
     faults = {}
     filters: list[dict[str, Any]] = [
@@ -154,6 +155,8 @@ def test_no_page_looks_at_more_than_its_share_of_a_large_history(db: None, monke
         {"reading": "none"},
         {"reading": "disagree"},
         {"reading": "agree", "label": "NORMAL", "sex": "M"},
+        {"search": "cough", "sex": "O"},
+        {"search": "sarcoid", "sex": "O"},
     ]
     for said in filters:
         plans = plans_of(lambda said=said: history_page(user, HistoryFilter(**said)))  # type: ignore[misc]

@@ -1,6 +1,8 @@
 """An export on the whole site: asked for on the page, packed by the worker, fetched by its owner alone."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from zipfile import ZipFile
 
@@ -20,13 +22,13 @@ def people(running_site: Site) -> None:
         running_site.add_clinician(name, PASSWORD)
 
 
-def signed_in(site: Site, name: str) -> httpx.Client:
+@contextmanager
+def signed_in(site: Site, name: str) -> Iterator[httpx.Client]:
     """A browser without scripts."""
-    browser = httpx.Client(base_url=site.url, timeout=60, follow_redirects=True)
-    page = browser.get("/sign-in/").text
-    said = {"username": name, "password": PASSWORD, "csrfmiddlewaretoken": token_on(page)}
-    assert browser.post("/sign-in/", data=said, headers={"Referer": site.url}).status_code == 200
-    return browser
+    with httpx.Client(base_url=site.url, timeout=60, follow_redirects=True) as browser:
+        said = {"username": name, "password": PASSWORD, "csrfmiddlewaretoken": token_on(browser.get("/sign-in/").text)}
+        assert browser.post("/sign-in/", data=said).status_code == 200
+        yield browser
 
 
 def token_on(page: str) -> str:
@@ -44,8 +46,8 @@ def test_cases_are_packed_by_the_worker_and_fetched_by_their_owner_alone(site: S
         files = [(f"{seed}.png", pictures.png(pictures.phantom(seed=seed))) for seed in (1, 2)]
         study = ended_study(api, post_study(api, files, patient_id="EXPORT-1").json()["id"])
     with signed_in(site, EXPORTER) as browser, signed_in(site, STRANGER) as stranger:
-        wish = {"query": "patient_id=EXPORT-1", "csrfmiddlewaretoken": token_on(browser.get("/exports/").text or "")}
-        assert browser.post("/exports/", data=wish, headers={"Referer": site.url}).status_code == 200
+        wish = {"query": "patient_id=EXPORT-1", "csrfmiddlewaretoken": token_on(browser.get("/exports/").text)}
+        assert browser.post("/exports/", data=wish).status_code == 200
         [address] = wait_until(lambda: files_on(browser), 60, "the export is packed", every_seconds=0.5)
         assert stranger.get(address).status_code == 404
         fetched = browser.get(address)
