@@ -41,7 +41,7 @@ def override_refusal(*, job: Job, actor: Actor, reason: str) -> bool:
     ValueError without a reason.
     """
     if not reason.strip():
-        raise ValueError("an override needs a reason")
+        raise ValueError("Say why this image should be read all the same.")
     refused = Job.objects.filter(pk=job.pk, error_code__in=GATE_FAULTS).exclude(purpose=Purpose.SHADOW)
     with transaction.atomic():
         moved = move_jobs(

@@ -216,8 +216,8 @@ def test_the_comparison_tells_the_numbers_and_where_the_two_disagree(
     page = " ".join(unescape(panel.get(shadow_url(candidate)).content.decode()).split())
     for name, number in (("both have answered", 3), ("Same label", 1), ("Other label", 1), ("one of the two alone", 1)):
         assert f"{name}</th><td>{number}</td>" in page
-    assert "NORMAL, 7.0 % (xception 1.0.0)" in page
-    assert "PNEUMONIA, 93.1 % (mobilenet_v2 1.0.0)" in page
+    assert "Normal, 7.0 % (xception 1.0.0)" in page
+    assert "Pneumonia, 93.1 % (mobilenet_v2 1.0.0)" in page
     assert "Refused: a negative (xception 1.0.0)" in page
     assert page.count(f'href="{reverse("admin:diagnoses_study_change", args=[compared.pk])}"') == 2
 

@@ -69,7 +69,7 @@ def test_an_unsure_answer_says_that_it_cannot_say_why_and_what_the_threshold_say
     page = page_of(browser, study)
     assert badges_in(page) == ["Cannot say"]
     assert '<dd class="h3 mb-0">Cannot say</dd>' in page
-    assert INDETERMINATE_WORDS[reason] in page
+    assert str(INDETERMINATE_WORDS[reason]) in page
     assert f"By the threshold alone it would be <strong>{word}</strong>." in page
     assert "<dt>Cannot say between</dt><dd>40.0 % and 60.0 %</dd>" in page
 
