@@ -191,8 +191,8 @@ def _put_on_record(request: HttpRequest, states: list[SentState]) -> None:
         at__gt=timezone.now() - _ON_RECORD_FOR,
         detail__has_key="answers",
     )
-    for study_id, answers in before.values_list("object_id", "detail__answers"):
-        shown[uuid.UUID(study_id)] -= set(answers)
+    for event in before:
+        shown[uuid.UUID(event.object_id)] -= set(event.detail["answers"])
     audit.record_all(
         audit.AuditEntry(AuditAction.STUDY_VIEWED, audit.actor_of(request), studies[pk], {"answers": sorted(answers)})
         for pk, answers in shown.items()
