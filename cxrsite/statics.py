@@ -17,5 +17,6 @@ class ModuleStaticFilesStorage(CompressedManifestStaticFilesStorage):  # type: i
     ) -> Callable[[re.Match[str]], str]:
         """Leave others' scripts as they came: their comments hold imports that lead nowhere."""
         if name.endswith(".js") and not name.startswith("diagnoses/"):
-            return lambda match: match["matched"]
-        return super().url_converter(name, hashed_files, template)
+            return lambda match: str(match["matched"])
+        converter: Callable[[re.Match[str]], str] = super().url_converter(name, hashed_files, template)
+        return converter

@@ -7,7 +7,7 @@ from io import StringIO
 from django.utils import timezone
 
 from diagnoses.models import Reading, Result
-from diagnoses.selectors.cases import HIDDEN_WORDS, Case
+from diagnoses.selectors.cases import Case
 
 COLUMNS = (
     "sent_at",
@@ -36,6 +36,7 @@ COLUMNS = (
     "reader",
     "signed_at",
 )
+_HIDDEN = "hidden"
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -73,7 +74,7 @@ def cells_of(case: Case) -> list[object]:
 
 def _answer(case: Case) -> list[str]:
     if case.hidden:
-        return [str(HIDDEN_WORDS), *[""] * 5]
+        return [_HIDDEN, *[""] * 5]
     return _answer_of(case.result) if case.result else [""] * 6
 
 

@@ -58,7 +58,7 @@ def _read(start: bytes) -> tuple[Dataset, bool]:
 
     def is_past(tag: BaseTag, vr: str | None, length: int) -> bool:
         nonlocal all_was_read
-        all_was_read = tag > _LAST
+        all_was_read = bool(tag > _LAST)
         return all_was_read
 
     dataset = read_partial(BytesIO(start), stop_when=is_past, specific_tags=[*_LOOKED_FOR, _LAST])

@@ -40,7 +40,7 @@ from diagnoses.models.reading import Agreement, Part
 from diagnoses.selectors.periods import Period
 from diagnoses.selectors.registry import present_workers
 from diagnoses.selectors.shares import Share
-from diagnoses.selectors.studies import Viewer
+from diagnoses.selectors.viewers import Viewer
 from diagnoses.selectors.waiting import images_per_second
 from diagnoses.states import JobStatus
 

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from diagnoses.models import Job, Reading, Result
 from diagnoses.selectors.hiding import hidden_images
 from diagnoses.selectors.signed import latest_signed
-from diagnoses.selectors.studies import Viewer
+from diagnoses.selectors.viewers import Viewer
 from diagnoses.states import JobStatus
 
 HIDDEN_WORDS = _("Hidden until you have read")

@@ -7,7 +7,8 @@ from itertools import zip_longest
 from django.db.models import QuerySet
 
 from diagnoses.models import Result, Study
-from diagnoses.selectors.studies import StudyImage, Viewer, visible_to
+from diagnoses.selectors.studies import StudyImage, visible_to
+from diagnoses.selectors.viewers import Viewer
 
 _EARLIER = 5
 

@@ -3,7 +3,8 @@
 from django.db.models import QuerySet
 
 from diagnoses.models import Image, Study
-from diagnoses.selectors.studies import Viewer, images_visible_to
+from diagnoses.selectors.studies import images_visible_to
+from diagnoses.selectors.viewers import Viewer
 
 _MOST = 30
 

@@ -15,7 +15,8 @@ from diagnoses.models import Export, Job
 from diagnoses.models.export import ExportStatus
 from diagnoses.selectors.history import find_jobs
 from diagnoses.selectors.ranges import HistoryFilter
-from diagnoses.selectors.studies import Viewer, jobs_visible_to
+from diagnoses.selectors.studies import jobs_visible_to
+from diagnoses.selectors.viewers import Viewer
 
 IN_PROGRESS = (ExportStatus.QUEUED, ExportStatus.RUNNING)
 

@@ -8,7 +8,8 @@ from collections import deque
 from django.db import close_old_connections
 
 from diagnoses.notices import following
-from diagnoses.selectors.studies import StudyState, Viewer, study_state
+from diagnoses.selectors.studies import StudyState, study_state
+from diagnoses.selectors.viewers import Viewer
 
 LOOK_ANYWAY_SECONDS = 5.0
 """Without a notice. One may be missed, and of a place in the queue there is none."""

@@ -10,16 +10,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import islice
 
 from django.conf import settings
-from django.contrib.auth.base_user import AbstractBaseUser
-from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.auth.models import User
 from django.db.models import Exists, OuterRef, Q
 
 from diagnoses.models import Job, Profile, Reading
 from diagnoses.models.reading import Part
 from diagnoses.roles import MAY_SIGN
+from diagnoses.selectors.viewers import Viewer
 from diagnoses.states import JobStatus
-
-Viewer = AbstractBaseUser | AnonymousUser
 
 _CHUNK = 500
 ALWAYS = "always"
@@ -27,7 +25,7 @@ ALWAYS = "always"
 
 def reads_first(user: Viewer) -> bool:
     """Whether answers stay hidden from the user until they have signed: by their own choice, or the site's."""
-    if settings.CXR_FIRST_READ != ALWAYS and not Profile.objects.filter(user_id=user.pk, reads_first=True).exists():
+    if settings.CXR_FIRST_READ != ALWAYS and not Profile.objects.filter(user=user.pk, reads_first=True).exists():
         return False
     return isinstance(user, User) and user.has_perm(MAY_SIGN)
 

@@ -23,7 +23,8 @@ from diagnoses.selectors.ranges import (
     newest_of_few,
     ranges_of,
 )
-from diagnoses.selectors.studies import Viewer, jobs_visible_to, visible_to
+from diagnoses.selectors.studies import jobs_visible_to, visible_to
+from diagnoses.selectors.viewers import Viewer
 
 PAGE_SIZE = 25
 _FEW_JOBS = 500

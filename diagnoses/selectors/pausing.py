@@ -40,4 +40,4 @@ def pause(request: HttpRequest) -> dict[str, Any]:
 def not_paused() -> Exact:
     """A condition for jobs that are to be taken only while the AI is not paused; it is decided once for all rows."""
     last = PauseChange.objects.order_by("-id").values("paused")[:1]
-    return Exact(Coalesce(Subquery(last), Value(False)), Value(False))  # type: ignore[no-untyped-call]
+    return Exact(Coalesce(Subquery(last), Value(False)), Value(False))

@@ -18,7 +18,8 @@ from django.utils import timezone
 
 from diagnoses.models import Job, ModelVersion
 from diagnoses.models.job import Label, Purpose
-from diagnoses.selectors.studies import Viewer, sees_every_study
+from diagnoses.selectors.studies import sees_every_study
+from diagnoses.selectors.viewers import Viewer
 from diagnoses.states import JobStatus
 
 Position = tuple[datetime, UUID]

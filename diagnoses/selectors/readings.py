@@ -11,7 +11,8 @@ from diagnoses.models import Image, Reading, Result
 from diagnoses.models.job import Label
 from diagnoses.models.reading import Agreement, Finding, Part
 from diagnoses.roles import MAY_SEE_EVERY_STUDY, MAY_SIGN
-from diagnoses.selectors.hiding import Viewer, blind_part
+from diagnoses.selectors.hiding import blind_part
+from diagnoses.selectors.viewers import Viewer
 
 
 @dataclass(frozen=True)

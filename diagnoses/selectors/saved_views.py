@@ -3,9 +3,9 @@
 from django.db.models import QuerySet
 
 from diagnoses.models import SavedView
-from diagnoses.selectors.studies import Viewer
+from diagnoses.selectors.viewers import Viewer
 
 
 def saved_views_of(user: Viewer, page: str) -> QuerySet[SavedView]:
     """The filters that a user keeps of a page, by name."""
-    return SavedView.objects.filter(user_id=user.pk, page=page)
+    return SavedView.objects.filter(user=user.pk, page=page)

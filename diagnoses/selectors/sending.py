@@ -9,7 +9,8 @@ from django.db.models.functions import RowNumber
 
 from diagnoses.models import Image, Job, Reading, Study
 from diagnoses.models.job import BY_URGENCY, Purpose
-from diagnoses.selectors.studies import StudyImage, Viewer, images_visible_to, state_of, visible_to, with_files
+from diagnoses.selectors.studies import StudyImage, images_visible_to, state_of, visible_to, with_files
+from diagnoses.selectors.viewers import Viewer
 from diagnoses.selectors.waiting import Waiting, images_per_second
 from diagnoses.states import JobStatus
 
@@ -39,7 +40,9 @@ def sent_in(user: Viewer, batches: Sequence[uuid.UUID]) -> list[SentState]:
 
 def sent_before(user: Viewer, digests: Iterable[str], besides: Image | None = None) -> Iterator[Image]:
     """Of each of these contents (SHA-256) the newest image that the user may see, if there is one."""
-    images = images_visible_to(user).filter(sha256__in=set(digests)).exclude(pk=besides and besides.pk)
+    images = images_visible_to(user).filter(sha256__in=set(digests))
+    if besides:
+        images = images.exclude(pk=besides.pk)
     yield from images.select_related("study").order_by("sha256", "-study__created_at").distinct("sha256")
 
 

@@ -10,7 +10,8 @@ from django.db.models import Prefetch, QuerySet
 from diagnoses.models import Image, Job, Reading, RejectedFile, Result, Study
 from diagnoses.models.job import Purpose
 from diagnoses.roles import MAY_SEE_EVERY_STUDY
-from diagnoses.selectors.hiding import Viewer, cover
+from diagnoses.selectors.hiding import cover
+from diagnoses.selectors.viewers import Viewer
 from diagnoses.states import ENDED, JobStatus
 
 

@@ -13,7 +13,8 @@ from django.db.models.functions import Upper
 
 from diagnoses.models import Image, Job, Study
 from diagnoses.selectors.ranges import HistoryFilter, Position, newest
-from diagnoses.selectors.studies import Viewer, sees_every_study, visible_to
+from diagnoses.selectors.studies import sees_every_study, visible_to
+from diagnoses.selectors.viewers import Viewer
 
 _LOOKED_THROUGH = 10_000
 _BORDER = "\x1f"

@@ -29,7 +29,8 @@ from django.db.models import (
 from diagnoses.models import Job, Reading, Study
 from diagnoses.models.job import Label, Purpose
 from diagnoses.selectors.hiding import hidden_images
-from diagnoses.selectors.studies import StudyState, Viewer, sees_every_study, state_of, visible_to
+from diagnoses.selectors.studies import StudyState, sees_every_study, state_of, visible_to
+from diagnoses.selectors.viewers import Viewer
 from diagnoses.states import JobStatus
 
 PAGE_SIZE = 50
@@ -93,7 +94,7 @@ def studies_of(user: Viewer, study_ids: Sequence[UUID]) -> list[WorklistStudy]:
 def _latest(user: Viewer, since: datetime) -> QuerySet[Job]:
     """The latest reading of each image of those studies. No study is younger than its readings."""
     shown = Job.objects.exclude(purpose=Purpose.SHADOW)
-    owned = shown if sees_every_study(user) else shown.filter(owner_id=user.pk)
+    owned = shown if sees_every_study(user) else shown.filter(owner_id=user.pk or 0)
     later = Q(created_at__gt=OuterRef("created_at")) | Q(created_at=OuterRef("created_at"), pk__gt=OuterRef("pk"))
     newer = shown.filter(later, image=OuterRef("image"))
     in_sight = owned.filter(created_at__gte=since, image__study__created_at__gte=since)

@@ -19,7 +19,8 @@ from diagnoses.models.audit import AuditAction
 from diagnoses.selectors.comparing import pairs_of
 from diagnoses.selectors.hiding import hidden_images
 from diagnoses.selectors.signed import latest_signed
-from diagnoses.selectors.studies import StudyState, Viewer, study_state
+from diagnoses.selectors.studies import StudyState, study_state
+from diagnoses.selectors.viewers import Viewer
 from diagnoses.views.shown import ShownImage, shown_images
 
 
@@ -71,7 +72,7 @@ def _context(user: Viewer, one: StudyState, other: StudyState) -> dict[str, obje
 
 
 def _side(user: Viewer, state: StudyState) -> Side:
-    images = shown_images(state, [])
+    images = shown_images(user, state, [])
     ids = {image.job.image_id for image in state.images if image.job}
     hidden, signed = hidden_images(user, ids), latest_signed(ids)
     rows: list[tuple[ShownImage, bool, Reading | None]] = []

@@ -19,7 +19,8 @@ from diagnoses.imaging.heatmap import Palette
 from diagnoses.models import Image, Job
 from diagnoses.models.audit import AuditAction
 from diagnoses.selectors.hiding import is_hidden
-from diagnoses.selectors.studies import Viewer, images_visible_to, jobs_visible_to
+from diagnoses.selectors.studies import images_visible_to, jobs_visible_to
+from diagnoses.selectors.viewers import Viewer
 
 HEATMAP_EDGE = 448
 """Pixels of a coloured heatmap on its longer edge: enough for seven by seven cells, smoothed."""

@@ -12,10 +12,10 @@ from diagnoses.imaging.errors import GATE_FAULTS
 from diagnoses.models import ModelVersion, PauseChange
 from diagnoses.models.job import Label
 from diagnoses.selectors.cards import predictive_at
-from diagnoses.selectors.hiding import Viewer
 from diagnoses.selectors.pausing import pause_of_late
 from diagnoses.selectors.readings import SignedReadings, signed_readings
 from diagnoses.selectors.studies import StudyImage, StudyState
+from diagnoses.selectors.viewers import Viewer
 from diagnoses.states import ENDED, JobStatus
 from diagnoses.views.verdicts import Verdict, verdict_of
 

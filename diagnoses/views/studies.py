@@ -28,7 +28,8 @@ from diagnoses.selectors.earlier import earlier_images
 from diagnoses.selectors.following import LOOK_ANYWAY_SECONDS, LOOKING, Pace
 from diagnoses.selectors.pausing import pause_of_late
 from diagnoses.selectors.registry import a_worker_is_alive, available_model_versions
-from diagnoses.selectors.studies import StudyState, Viewer, study_state
+from diagnoses.selectors.studies import StudyState, study_state
+from diagnoses.selectors.viewers import Viewer
 from diagnoses.selectors.waiting import waiting_of
 from diagnoses.services.submission import Answer, QueueFullError, Submission, SubmissionError, submit_study
 from diagnoses.views.shown import Draft, at_a_glance, shown_images

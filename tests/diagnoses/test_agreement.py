@@ -29,7 +29,7 @@ def radiologist(db: None) -> User:
     return make_user("radiologist", Role.RADIOLOGIST)
 
 
-def answered(owner: User, version: ModelVersion, label: str = "PNEUMONIA", **result: str) -> Study:
+def answered(owner: User, version: ModelVersion, label: str = "PNEUMONIA", **result: Any) -> Study:
     """A study of one image with this answer."""
     study = Study.objects.create(submitted_by=owner, patient_id=f"P-{Study.objects.count()}")
     job = make_job(study, version, JobStatus.QUEUED)

@@ -17,7 +17,8 @@ from diagnoses.models.audit import AuditAction
 from diagnoses.notices import Following
 from diagnoses.selectors import following as following_module
 from diagnoses.selectors.following import Pace, study_state_once_ended
-from diagnoses.selectors.studies import StudyState, Viewer
+from diagnoses.selectors.studies import StudyState
+from diagnoses.selectors.viewers import Viewer
 from diagnoses.states import JobStatus
 from tests.conftest import api_of
 from tests.diagnoses.claiming import complete_job

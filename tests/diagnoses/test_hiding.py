@@ -165,7 +165,10 @@ def test_giving_up_to_read_first_is_on_record_and_counts_anew_when_taken_up_agai
     assert last_event(AuditAction.ANSWER_UNCOVERED).actor_name == "clinician"
     save_profile(user=clinician, theme="dark")
     read_first(clinician)
-    assert Profile.objects.get().reads_first_since >= since
+    anew = Profile.objects.get().reads_first_since
+    assert since
+    assert anew
+    assert anew >= since
 
 
 def test_many_images_are_looked_at_in_one_go(clinician: User, model_version: ModelVersion) -> None:

@@ -19,11 +19,12 @@ from diagnoses.imaging import intake
 from diagnoses.imaging.errors import ImageError, ImageFault
 from diagnoses.language import in_words
 from diagnoses.models import Job, ModelVersion, RejectedFile, Study
+from diagnoses.selectors.cases import Case
 from diagnoses.services.jobs import NoResult, end_jobs
 from diagnoses.states import JobStatus, Move
 from tests import pictures
 from tests.diagnoses.conftest import browser_of
-from tests.diagnoses.factory import claim_of, make_job, make_job_of, make_result, make_study
+from tests.diagnoses.factory import claim_of, make_export, make_job, make_job_of, make_result, make_study
 from tests.diagnoses.test_access import TABLE, House
 from tests.language.literals import shown_words
 from tests.language.test_templates import NOT_YET_TRANSLATED
@@ -65,7 +66,8 @@ def get(browser: Client, url: str, language: str) -> Any:
 def pages_of(told: Study, model_version: ModelVersion, superuser: User, language: str) -> Iterator[tuple[str, Any]]:
     """Every page that a GET gives, with what it was asked for."""
     clinician = browser_of(told.submitted_by)
-    house = House(make_study(told.submitted_by, model_version, JobStatus.DONE))
+    study = make_study(told.submitted_by, model_version, JobStatus.DONE)
+    house = House(study, make_export(told.submitted_by))
     for name in TABLE:
         if TABLE[name][3] == 200 and not name.startswith("api_") and name != "study_events":
             yield name, get(clinician, house.url(name), language)
@@ -218,7 +220,7 @@ def test_the_csv_is_the_same_in_every_language(told: Study) -> None:
     said = []
     for language in LANGUAGES:
         with translation.override(language):
-            said.append("".join(csv_lines(Job.objects.filter(image__study=told).order_by("pk"))))
+            said.append("".join(csv_lines(Case(job) for job in Job.objects.filter(image__study=told).order_by("pk"))))
     assert said[0] == said[1]
     assert ",refused," in said[0]
 

@@ -124,7 +124,7 @@ def test_a_page_of_another_user_sends_nothing_in_the_name_of_the_one_who_is_sign
     ],
 )
 def test_wrong_fields_keep_nothing_and_are_told(
-    browser: Client, clinician: User, fields: dict[str, str], words: str
+    browser: Client, clinician: User, fields: dict[str, Any], words: str
 ) -> None:
     response = send_file(browser, clinician, **fields)
     assert response.status_code == 400

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from diagnoses import storage
@@ -17,7 +17,6 @@ from diagnoses.models import AuditEvent, Image, Job, ModelVersion, RejectedFile,
 from diagnoses.models.audit import AuditAction
 from diagnoses.models.job import Purpose
 from diagnoses.models.registry import Standing
-from diagnoses.services import uploading
 from diagnoses.services.registry import report_worker
 from diagnoses.services.submission import (
     KeyReusedError,
@@ -249,9 +248,9 @@ def test_a_commit_whose_end_is_unknown_leaves_the_file(clinician: User, monkeypa
         def __exit__(self, *_: object) -> None:
             raise ConnectionError
 
-    atomic = uploading.transaction.atomic
+    atomic = transaction.atomic
     outermost = iter([Lost(), *(atomic() for _ in range(9))])
-    monkeypatch.setattr(uploading.transaction, "atomic", lambda: next(outermost))
+    monkeypatch.setattr(transaction, "atomic", lambda: next(outermost))
     with pytest.raises(ConnectionError):
         upload(clinician)
     assert [sha256(path.read_bytes()).hexdigest() for path in stored_files()] == [PICTURE_SHA256]

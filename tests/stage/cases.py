@@ -126,7 +126,7 @@ def _result(job: Job, kind: str, opacity: Opacity | None, chance: random.Random)
     probability = chance.uniform(*spans[kind])
     Result.objects.create(
         job=job,
-        created_at=job.ended_at,
+        created_at=job.ended_at or job.created_at,
         label="PNEUMONIA" if probability >= version.threshold else "NORMAL",
         score=2.5,
         probability=probability,

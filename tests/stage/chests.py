@@ -128,8 +128,11 @@ def _vessels(chance: np.random.Generator) -> Share:
             for step in range(7):
                 turn = angle + chance.normal(0, 0.22)
                 to = at + 0.028 * np.array([side * np.cos(turn), np.sin(turn)])
-                ends = [(round(x * WIDTH), round(y * HEIGHT)) for x, y in (at, to)]
-                cv2.line(vessels, *ends, (1 - step / 8,), max(1, 9 - step))
+                (x, y), (x2, y2) = (
+                    (at * (WIDTH, HEIGHT)).round().astype(int),
+                    (to * (WIDTH, HEIGHT)).round().astype(int),
+                )
+                cv2.line(vessels, (x, y), (x2, y2), (1 - step / 8,), max(1, 9 - step))
                 at = to
     return _soft(vessels, 0.003)
 
