@@ -58,7 +58,11 @@ class WorklistStudy:
     """Who has signed a reading of one of its images."""
 
 
-def in_need(user: Viewer, since: datetime) -> QuerySet[Job, dict[str, Any]]:
+Rows = QuerySet[Any, Any]
+"""Readings grouped by study: no model's rows, so that nothing is known of their types."""
+
+
+def in_need(user: Viewer, since: datetime) -> Rows:
     """A row for each study that was sent since then: its key as `study`, by the latest readings of its images.
 
     Unread ones before read ones, then urgent ones, then by need, then the oldest, who has waited longest. What narrows
@@ -68,14 +72,15 @@ def in_need(user: Viewer, since: datetime) -> QuerySet[Job, dict[str, Any]]:
     answered = jobs.filter(status=JobStatus.DONE).values_list("image_id", flat=True)
     hidden = hidden_images(user, list(answered))
     rows = jobs.alias(need=_need(hidden), lacking=_lacks_reading()).order_by().values(study=F("image__study"))
-    return rows.annotate(
+    grouped = rows.annotate(
         worst=Min("need"),
         unread=Count("pk", filter=Q(lacking=True)),
         is_read=Case(When(unread=0, then=True), default=False),
-    ).order_by("is_read", "-image__study__urgent", "worst", "image__study__created_at", "study")
+    )
+    return grouped.order_by("is_read", "-image__study__urgent", "worst", "image__study__created_at", "study")
 
 
-def page_of(rows: QuerySet[Job, dict[str, Any]], number: int) -> tuple[list[UUID], int]:
+def page_of(rows: Rows, number: int) -> tuple[list[UUID], int]:
     """The studies of one page, counted from 1, and how many there are on all pages together."""
     first = (number - 1) * PAGE_SIZE
     counted = rows.annotate(total=Window(Count("*")))[first : first + PAGE_SIZE]

@@ -29,7 +29,7 @@ _PAGE_SIZE = 25
 _ANY = gettext_lazy("Any")
 
 
-class DiscordantFilter(django_filters.FilterSet):
+class DiscordantFilter(django_filters.FilterSet):  # type: ignore[misc] # it ships no types
     """Which of the cases to list; lives in the page's address."""
 
     reader_name = django_filters.CharFilter(label=gettext_lazy("Reader"), lookup_expr="icontains")
@@ -72,7 +72,7 @@ def _column(label: Any, **options: Any) -> tables.Column:
     return tables.Column(verbose_name=label, attrs={"td": {"data-label": label}}, **options)
 
 
-class DiscordantTable(tables.Table):
+class DiscordantTable(tables.Table):  # type: ignore[misc] # it ships no types
     """The cases in which a reader contradicts the model, each with the way to it."""
 
     signed_at = _column(

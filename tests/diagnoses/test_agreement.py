@@ -1,6 +1,7 @@
 """The figures of how clinicians and the model agree."""
 
 from html import unescape
+from typing import Any
 
 import pytest
 from django.conf import LazySettings
