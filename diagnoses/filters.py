@@ -1,7 +1,7 @@
 """What the worklist can be narrowed to; it lives in the page's address."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -127,4 +127,5 @@ class WorklistFilter(FilterSet):  # type: ignore[misc] # it ships no types
 
 def _with_any(rows: Rows, name: str, condition: Q) -> Rows:
     """Those where one reading is so. Of the row, all its readings go on to count."""
-    return rows.alias(**{f"matching_{name}": Count("pk", filter=condition)}).filter(**{f"matching_{name}__gt": 0})
+    matching = rows.alias(**{f"matching_{name}": Count("pk", filter=condition)})
+    return cast(Rows, matching.filter(**{f"matching_{name}__gt": 0}))

@@ -17,13 +17,12 @@ from django.db.models import (
     BooleanField,
     Count,
     DateField,
-    Exists,
+    ExpressionWrapper,
     F,
     FloatField,
     Func,
     Max,
     Min,
-    OuterRef,
     Q,
     QuerySet,
     TextChoices,
@@ -34,9 +33,10 @@ from django.utils.translation import gettext_lazy as _
 
 from diagnoses import roles
 from diagnoses.imaging.errors import GATE_FAULTS
-from diagnoses.models import Job, Profile, Reading, RejectedFile, Worker
+from diagnoses.models import Job, Reading, RejectedFile, Worker
 from diagnoses.models.job import Label, Purpose
 from diagnoses.models.reading import Agreement, Part
+from diagnoses.selectors.hiding import blind_images, reads_first
 from diagnoses.selectors.periods import Period
 from diagnoses.selectors.registry import present_workers
 from diagnoses.selectors.shares import Share
@@ -55,18 +55,18 @@ class Scope:
     """The user who sent them; None for those of the whole site."""
     may_open: bool
     """Whether the user may look at the cases behind a number."""
-    reads_first: bool = False
-    """Whether answers stay hidden until somebody has signed: a day with one case would give its answer away."""
+    hidden: Q | None = None
+    """Which cases' answers the user shall not see yet: a day with one case would give its answer away."""
 
 
 def scope_of(user: Viewer) -> Scope:
     """The whole site for whom its figures are meant, their own cases for others. Raises PermissionDenied for nobody."""
     if not isinstance(user, User) or not user.is_active:
         raise PermissionDenied
-    reads_first = Profile.objects.filter(user=user, reads_first=True).exists()
+    hidden = blind_images(user, "image__") if reads_first(user) else None
     if user.has_perm(roles.MAY_SEE_SITE_FIGURES):
-        return Scope(None, user.has_perm(roles.MAY_SEE_EVERY_STUDY), reads_first)
-    return Scope(user.pk, may_open=True, reads_first=reads_first)
+        return Scope(None, user.has_perm(roles.MAY_SEE_EVERY_STUDY), hidden)
+    return Scope(user.pk, may_open=True, hidden=hidden)
 
 
 def cases_of(scope: Scope) -> QuerySet[Job]:
@@ -116,14 +116,12 @@ class StepOutcomes:
 def outcomes(scope: Scope, period: Period) -> list[StepOutcomes]:
     """For each step of the period, from old to new, also where there was nothing."""
     cases = cases_in(scope, period).annotate(day=_step(period))
-    if scope.reads_first:
-        cases = cases.annotate(read=Exists(Reading.objects.filter(image=OuterRef("image"))))
-    else:
-        cases = cases.annotate(read=Value(value=True, output_field=BooleanField()))
-    rows = cases.values_list("day", "status", "label", "indeterminate", "read").annotate(count=Count("pk"))
+    is_blind = ExpressionWrapper(scope.hidden, BooleanField()) if scope.hidden else Value(value=False)
+    columns = ("day", "status", "label", "indeterminate", "is_blind")
+    rows = cases.annotate(is_blind=is_blind).values_list(*columns).annotate(count=Count("pk"))
     found: dict[date, Counter[Outcome]] = {}
-    for day, status, label, indeterminate, read, count in rows:
-        hidden = status == JobStatus.DONE and not read
+    for day, status, label, indeterminate, blind, count in rows:
+        hidden = status == JobStatus.DONE and blind
         outcome = Outcome.HIDDEN if hidden else _outcome(status, label, indeterminate)
         found.setdefault(period.step_of(day), Counter())[outcome] += count
     return [StepOutcomes(step, found.get(step.since, Counter())) for step in period.steps()]
