@@ -7,7 +7,9 @@ from html.parser import HTMLParser
 from django.template.base import Lexer, TokenType
 
 _SHOWN_ATTRIBUTES = {"alt", "aria-label", "aria-description", "data-label", "label", "placeholder", "summary", "title"}
-_NOT_SHOWN = {"script", "style", "code", "svg"}
+_NOT_SHOWN = {"script", "style", "code", "svg", "kbd"}
+_IN_ATTRIBUTES = {"width"}
+"""Blocks that pages fill with the value of an attribute."""
 _LETTERS = re.compile(r"[^\W\d_]{2,}")
 _FIXED_DATE = re.compile(r"\|\s*(?:date|time):(['\"])(?!c\1|[A-Z_]+_FORMAT\1)([^'\"]*)\1")
 _FIXED_WORDS = re.compile(r"\|\s*(?:default|default_if_none|yesno|pluralize|join):(['\"])([^'\"]*[A-Z][^'\"]*)\1")
@@ -38,6 +40,8 @@ def _shown(source: str, tags: list[str]) -> Iterator[str]:
         name = token.contents.split()[0] if token.token_type is TokenType.BLOCK else ""
         if skipped_until:
             skipped_until = "" if name == skipped_until else skipped_until
+        elif name == "block" and token.split_contents()[1] in _IN_ATTRIBUTES:
+            skipped_until = "endblock"
         elif name in ("blocktranslate", "blocktrans", "comment"):
             skipped_until = f"end{name}"
             tags.append(token.contents)
