@@ -28,7 +28,7 @@ PERIOD_CHOICES = [
     ("7", _("Last 7 days")),
     ("30", _("Last 30 days")),
     ("90", _("Last 90 days")),
-    ("365", _("Last year")),
+    ("365", _("Last 365 days")),
 ]
 STATE_CHOICES = [
     (JobStatus.QUEUED.value, _("Waiting")),

@@ -236,7 +236,7 @@ class SavedViewForm(forms.Form):
         max_length=64,
         error_messages={
             "required": _("Give the view a name."),
-            "max_length": _("Give the view a shorter name, of 64 letters at most."),
+            "max_length": _("Give the view a shorter name, of 64 characters at most."),
         },
     )
     query = forms.CharField(

@@ -77,7 +77,7 @@ def _image_report(image: StudyImage, hidden: set[uuid.UUID], signed: Signed) -> 
 def _status_words(status: JobStatus) -> str:
     if status is JobStatus.REFUSED:
         return _("Refused: no answer")
-    return _("Failed: no answer") if status is JobStatus.FAILED else _("Not read yet")
+    return _("Failed: no answer") if status is JobStatus.FAILED else _("Not answered yet")
 
 
 def _readings_words(image: StudyImage, is_hidden: bool, readings: Sequence[SignedReading]) -> str:

@@ -95,7 +95,7 @@ def test_many_files_are_sent_each_with_its_progress_and_followed_to_their_answer
     with reader_paused(site):
         go(page)
         expect(rows(page).filter(has_text=re.compile(r"Sending, \d+\s?%")).first).to_be_visible()
-        expect(rows(page).filter(has_text="Its turn to be sent comes").first).to_be_visible()
+        expect(rows(page).filter(has_text="Waiting for its turn to be sent").first).to_be_visible()
         expect(page.locator("#send-progress")).to_contain_text("of 9 sent")
         expect(page.locator("#send-progress")).to_contain_text("left")
         assert page.locator('.send-row[data-state="sending"]').count() <= 2
@@ -108,7 +108,7 @@ def test_many_files_are_sent_each_with_its_progress_and_followed_to_their_answer
         expect(row(page, name).locator(".verdict")).to_have_text(ANSWERS)
         expect(row(page, name).locator(".send-probability")).to_have_text(re.compile("%"))
     expect(row(page, "blank.png").locator(".verdict")).to_have_text("Refused")
-    expect(page.get_by_role("button", name="What needs a person first")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_role("button", name="Show first what needs a person")).to_have_attribute("aria-pressed", "true")
     assert images_of(site, "MANY-1") == sorted(name for name, _ in files)
     row(page, "chest-3.png").get_by_role("link", name="Open the study").click()
     expect(page.get_by_role("heading", name="Patient MANY-1")).to_be_visible()

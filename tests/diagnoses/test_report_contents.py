@@ -148,8 +148,8 @@ def test_an_overridden_refusal_is_told_with_who_and_why(clinician: User, done_st
     [
         (JobStatus.REFUSED, "Refused: no answer", "The picture is damaged. Export it again."),
         (JobStatus.FAILED, "Failed: no answer", "The reading failed on the server."),
-        (JobStatus.QUEUED, "Not read yet", None),
-        (JobStatus.RUNNING, "Not read yet", None),
+        (JobStatus.QUEUED, "Not answered yet", None),
+        (JobStatus.RUNNING, "Not answered yet", None),
     ],
 )
 def test_without_an_answer_the_report_says_why(
