@@ -243,7 +243,7 @@ def _agreement(asked: Asked) -> Part:
     words = []
     if found.share.of:
         words.append(
-            _("%(shown)s of %(all)s readers had seen the answer before they signed.")
+            _("%(shown)s of %(all)s readings were signed with the answer in sight.")
             % {"shown": in_words(found.answer_shown), "all": in_words(found.share.of)}
         )
     nothing = _(
