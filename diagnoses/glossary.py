@@ -112,7 +112,7 @@ _TERMS = (
     Term("prevalence", _("Prevalence"), _("The share of those X-rayed here who have pneumonia.")),
     Term(
         "interval",
-        _("95 % interval"),
+        _("Interval (95 %)"),
         _("How far a measured figure could move with other patients of the same kind. A narrow one is surer."),
     ),
     Term(

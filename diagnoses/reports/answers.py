@@ -102,7 +102,7 @@ def _certainty(result: Result, version: ModelVersion) -> Interval | None:
 def _certainty_words(result: Result, certainty: Interval | None) -> str:
     if certainty:
         return _(
-            "The 95 % interval is that of the share, which the model's card has. For the probability of a single "
+            "The interval (95 %) is that of the share, which the model's card has. For the probability of a single "
             "image no interval was measured."
         )
     if result.warnings:

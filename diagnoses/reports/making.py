@@ -56,7 +56,7 @@ def _images_of(user: User, state: StudyState) -> list[ImageReport]:
 def _image_report(image: StudyImage, hidden: set[uuid.UUID], signed: Signed) -> ImageReport:
     """A reading by somebody else would give a hidden answer away, so that it is hidden, too."""
     is_hidden = image.job is not None and image.job.image_id in hidden
-    has_answer = image.result is not None
+    has_answer = image.status is JobStatus.DONE
     answer = answer_of(image.job) if image.job and has_answer and not is_hidden else None
     readings = signed.get(image.job.image_id, []) if image.job else []
     return ImageReport(

@@ -151,7 +151,7 @@ def _positivity(asked: Asked, steps: list[StepOutcomes]) -> Chart:
         [_hundredths(share.high) for share in shares],
         asked.ways(steps, Outcome.PNEUMONIA),
     )
-    title = _("Positivity, with its 95 % interval")
+    title = _("Positivity, with its interval (95 %)")
     return Chart(
         "positivity", title, "line", _title_of_steps(asked.period), _labels(asked.period), [series], "%", max=100
     )

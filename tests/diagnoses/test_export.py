@@ -96,7 +96,7 @@ def test_a_row_says_what_a_clinician_signed_last(browser: Client, clinician: Use
 def test_an_answer_waits_until_who_reads_first_has_read(browser: Client, clinician: User, done: Job) -> None:
     Profile.objects.create(user=clinician, reads_first=True)
     [row] = rows_of(browser)
-    assert row["label"] == "Hidden until you have read"
+    assert row["label"] == "hidden"
     assert {row[name] for name in ("probability", "score", "warnings", "finding")} == {""}
     make_reading(done.image, clinician)
     assert rows_of(browser)[0]["label"] == "PNEUMONIA"

@@ -49,7 +49,9 @@ def test_no_address_of_a_hidden_study_tells_its_answer(clinician: User, hidden_s
         assert told_by(page) == []
         assert "Hidden: read first" in page
     for name in ("history", "worklist"):
-        assert told_by(browser.get(reverse(name), follow=True).content.decode()) == [], name
+        page = browser.get(reverse(name), follow=True).content.decode()
+        # The help beside a table's head is the same for everybody.
+        assert told_by(page.replace("Probability of pneumonia</h", "")) == [], name
     _, csv = export(browser)
     assert told_by(csv) == []
     assert ",done,hidden," in csv

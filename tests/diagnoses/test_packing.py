@@ -123,7 +123,7 @@ def test_what_a_user_may_not_see_yet_is_hidden_in_the_file_too(clinician: User, 
     Profile.objects.create(user=clinician, reads_first=True)
     archive = packed(clinician)
     assert not [name for name in archive.namelist() if "heatmap" in name]
-    assert index_of(archive)[0]["label"] == "Hidden until you have read"
+    assert index_of(archive)[0]["label"] == "hidden"
     [said] = study_in(archive, done.image.study)["images"][0]["readings"]
     assert "answer" not in said
     assert said["hidden"] == "Hidden until you have read"

@@ -45,10 +45,10 @@ def test_a_report_says_whom_it_is_about_and_who_sent_it(
     assert facts == {
         "Patient ID": "P-7",
         "Sex": "Female",
-        "Born": "March 4, 2020",
+        "Born": "4 March 2020",
         "Age when sent": "4 years",  # the site's clock says that it is the birthday already
         "Accession number": "A-1",
-        "Sent": "March 4, 2024, 3 a.m. by Hạnh Lê",
+        "Sent": "4 March 2024, 03:00 by Hạnh Lê",
     }
 
 
@@ -262,7 +262,7 @@ def test_numbers_and_dates_are_those_of_the_documents_language(clinician: User, 
         assert report.language == "vi"
         assert report.images[0].answer
         assert answer_facts(report.images[0].answer)[1].value == "93,1 %"
-        assert study_facts(report)[2].value == "Ngày 04 tháng 3 năm 2020"
+        assert study_facts(report)[2].value == "4 tháng 3 năm 2020"
 
 
 def test_a_report_of_many_images_asks_the_database_no_more_than_one_of_few(
@@ -272,4 +272,5 @@ def test_a_report_of_many_images_asks_the_database_no_more_than_one_of_few(
         study = make_study(clinician, model_version, *[JobStatus.DONE] * count)
         return len(queries_of(lambda: report_to(clinician, study)))
 
+    asked_for(1)  # what the account may do is looked up once
     assert asked_for(12) == asked_for(1)

@@ -30,7 +30,7 @@ def test_a_template_says_nothing_outside_of_translations(path: Path) -> None:
         ("{{ a|default:'None yet' }}", ["|default:'None yet'"]),
         ('<img alt="{% translate \'Radiograph\' %}"> {% translate "Sent" %} · 100 %', []),
         ('{{ day|date:"DATE_FORMAT" }}', []),
-        ('{% block width %}container-fluid{% endblock %}<kbd>Enter</kbd>', []),
+        ("{% block width %}container-fluid{% endblock %}<kbd>Enter</kbd>", []),
         ("{% blocktranslate trimmed %}Sent by {{ name }}{% endblocktranslate %}<svg><text>ab</text></svg>", []),
         ('{# A note #}<time datetime="{{ day|date:\'c\' }}"></time><script src="a.js"></script>', []),
     ],

@@ -1,7 +1,7 @@
 """Day, month and year with strokes, as hospitals in Vietnam write them; Django has none to read them by."""
 
-DATE_FORMAT = r"j \t\há\n\g n, Y"
-DATETIME_FORMAT = r"j \t\há\n\g n, Y, H:i"
+DATE_FORMAT = r"j \t\há\n\g n \nă\m Y"
+DATETIME_FORMAT = r"H:i, j \t\há\n\g n \nă\m Y"
 TIME_FORMAT = "H:i"
 MONTH_DAY_FORMAT = r"j \t\há\n\g n"
 SHORT_DATE_FORMAT = "d/m/Y"
