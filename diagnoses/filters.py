@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Count, Q, QuerySet, Value
+from django.db.models import Count, Q, Value
 from django.db.models.functions import Upper
 from django.http import QueryDict
 from django.utils import timezone
@@ -15,7 +15,7 @@ from django_filters import CharFilter, ChoiceFilter, FilterSet
 
 from diagnoses.forms import model_choices
 from diagnoses.models import Job
-from diagnoses.selectors.worklist import Need, in_need
+from diagnoses.selectors.worklist import Need, Rows, in_need
 from diagnoses.states import JobStatus
 
 _USUAL = {"read": "unread", "period": "30"}
@@ -43,10 +43,8 @@ VERDICT_CHOICES = [
     (str(Need.NORMAL.value), _("Normal")),
 ]
 
-Rows = QuerySet[Job, dict[str, Any]]
 
-
-class WorklistFilter(FilterSet):
+class WorklistFilter(FilterSet):  # type: ignore[misc]
     """The rows that a user may see of the worklist, narrowed. A study stays where one of its images matches."""
 
     search = CharFilter(

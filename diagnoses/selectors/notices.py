@@ -1,6 +1,6 @@
 """What a user was told."""
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from diagnoses.models import Notification
 from diagnoses.selectors.studies import Viewer
@@ -10,9 +10,9 @@ _LATEST = 20
 
 def latest_notices(user: Viewer) -> QuerySet[Notification]:
     """The newest of a user's notices."""
-    return Notification.objects.filter(user_id=user.pk).select_related("study")[:_LATEST]
+    return Notification.objects.filter(Q(user_id=user.pk)).select_related("study")[:_LATEST]
 
 
 def unseen_count(user: Viewer) -> int:
     """How many the user has not seen yet."""
-    return Notification.objects.filter(user_id=user.pk, seen_at=None).count()
+    return Notification.objects.filter(Q(user_id=user.pk), seen_at=None).count()

@@ -1,6 +1,6 @@
 """The filters that users keep under a name."""
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from diagnoses.models import SavedView
 from diagnoses.selectors.studies import Viewer
@@ -8,4 +8,4 @@ from diagnoses.selectors.studies import Viewer
 
 def saved_views_of(user: Viewer, page: str) -> QuerySet[SavedView]:
     """The filters that a user keeps of a page, by name."""
-    return SavedView.objects.filter(user_id=user.pk, page=page)
+    return SavedView.objects.filter(Q(user_id=user.pk), page=page)

@@ -34,6 +34,9 @@ from diagnoses.states import JobStatus
 
 PAGE_SIZE = 50
 
+Rows = QuerySet[Any, dict[str, Any]]
+"""One for each study, grouped from the latest readings of its images."""
+
 
 class Need(IntegerChoices):
     """How much an image needs a person, the most first. What is hidden from the user is not known to the list, too."""
@@ -57,7 +60,7 @@ class WorklistStudy:
     """Who has signed a reading of one of its images."""
 
 
-def in_need(user: Viewer, since: datetime) -> QuerySet[Job, dict[str, Any]]:
+def in_need(user: Viewer, since: datetime) -> Rows:
     """A row for each study that was sent since then: its key as `study`, by the latest readings of its images.
 
     Unread ones before read ones, then urgent ones, then by need, then the oldest, who has waited longest. What narrows
@@ -66,15 +69,16 @@ def in_need(user: Viewer, since: datetime) -> QuerySet[Job, dict[str, Any]]:
     jobs = _latest(user, since)
     answered = jobs.filter(status=JobStatus.DONE).values_list("image_id", flat=True)
     hidden = hidden_images(user, list(answered))
-    rows = jobs.alias(need=_need(hidden), lacking=_lacks_reading()).order_by().values(study=F("image__study"))
-    return rows.annotate(
+    rows: Rows = jobs.alias(need=_need(hidden), lacking=_lacks_reading()).order_by().values(study=F("image__study"))
+    grouped: Rows = rows.annotate(
         worst=Min("need"),
         unread=Count("pk", filter=Q(lacking=True)),
         is_read=Case(When(unread=0, then=True), default=False),
-    ).order_by("is_read", "-image__study__urgent", "worst", "image__study__created_at", "study")
+    )
+    return grouped.order_by("is_read", "-image__study__urgent", "worst", "image__study__created_at", "study")
 
 
-def page_of(rows: QuerySet[Job, dict[str, Any]], number: int) -> tuple[list[UUID], int]:
+def page_of(rows: Rows, number: int) -> tuple[list[UUID], int]:
     """The studies of one page, counted from 1, and how many there are on all pages together."""
     first = (number - 1) * PAGE_SIZE
     counted = rows.annotate(total=Window(Count("*")))[first : first + PAGE_SIZE]
@@ -93,7 +97,7 @@ def studies_of(user: Viewer, study_ids: Sequence[UUID]) -> list[WorklistStudy]:
 def _latest(user: Viewer, since: datetime) -> QuerySet[Job]:
     """The latest reading of each image of those studies. No study is younger than its readings."""
     shown = Job.objects.exclude(purpose=Purpose.SHADOW)
-    owned = shown if sees_every_study(user) else shown.filter(owner_id=user.pk)
+    owned = shown if sees_every_study(user) else shown.filter(Q(owner_id=user.pk))
     later = Q(created_at__gt=OuterRef("created_at")) | Q(created_at=OuterRef("created_at"), pk__gt=OuterRef("pk"))
     newer = shown.filter(later, image=OuterRef("image"))
     in_sight = owned.filter(created_at__gte=since, image__study__created_at__gte=since)

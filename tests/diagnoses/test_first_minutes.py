@@ -33,7 +33,7 @@ def test_a_sample_is_sent_leads_to_its_study_and_is_marked_as_nobodys(browser: C
 
 
 def test_a_sample_has_the_size_of_a_radiograph_and_words_in_its_corner() -> None:
-    picture = cv2.imdecode(np.frombuffer(sample_png(), np.uint8), cv2.IMREAD_GRAYSCALE)
+    picture = np.asarray(cv2.imdecode(np.frombuffer(sample_png(), np.uint8), cv2.IMREAD_GRAYSCALE))
     assert picture.shape == (896, 1024)
     plain = draw_phantom(1024, 896)
     written = np.argwhere(picture != plain)
