@@ -59,7 +59,9 @@ def test_every_page_fits_a_telephone_in_the_colours_of_its_system(
         page.goto("/sign-in/")
         assert_fits(page, scheme, "sign in")
         sign_in(page, clinician)
-        assert_fits(page, scheme, "send")
+        for path in ("/", "/notices/", "/help/", "/send/"):
+            page.goto(path)
+            assert_fits(page, scheme, path)
         choose(page, [(f"{UNBROKEN}.txt", b"no picture")])
         expect(page.get_by_role("heading", name="Not to be sent")).to_be_visible()
         choose(page, [(f"{UNBROKEN}.png", png)])

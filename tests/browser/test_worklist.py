@@ -152,7 +152,7 @@ def test_a_newcomer_comes_from_an_empty_list_to_an_answer_and_its_meaning(page: 
     expect(page.get_by_role("heading", name="Nothing has been sent yet. This is how it goes:")).to_be_visible()
     page.get_by_role("button", name="Try it with a sample").click()
     page.wait_for_url(STUDY)
-    expect(page.get_by_text("Sample, no patient")).to_be_visible()
+    expect(page.get_by_text("Sample, no patient", exact=True)).to_be_visible()
     expect(page.locator("#progress")).to_have_text(ALL_ANSWERED)
     expect(page.get_by_role("img", name="Heatmap over the radiograph")).to_be_visible()
     page.goto("/")
