@@ -150,7 +150,7 @@ def test_each_reason_and_warning_has_words_that_say_what_to_do() -> None:
     assert set(INDETERMINATE_WORDS) == set(Indeterminacy)
     assert set(WARNING_WORDS) == set(ReadingWarning) >= set(GATE_FAULTS)
     for words in [*INDETERMINATE_WORDS.values(), *WARNING_WORDS.values()]:
-        assert len(words.split(". ")) > 1, "one sentence says what it is, the next what to do"
+        assert len(str(words).split(". ")) > 1, "one sentence says what it is, the next what to do"
 
 
 def test_a_result_says_in_words_what_it_says_in_codes(study: Study, model_version: ModelVersion) -> None:

@@ -8,7 +8,8 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cxrsite.settings")
 django.setup()
 
-from tests.language.catalogues import ROOT, catalogue_files, faults_of, read, renewed  # noqa: E402 - needs the settings
+from tests.language.catalogues import catalogue_files, faults_of, read, renewed  # noqa: E402 - needs the settings
+from tests.language.extraction import ROOT  # noqa: E402
 
 
 def main() -> int:

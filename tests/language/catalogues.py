@@ -52,7 +52,7 @@ def words(message: Message) -> str:
 
 def forms(message: Message) -> list[str]:
     """Its translation, in as many forms as the language has."""
-    return [message.string] if isinstance(message.string, str) else list(message.string)
+    return [message.string] if isinstance(message.string, str) else list(message.string or ())
 
 
 def _differ(message: Message) -> bool:

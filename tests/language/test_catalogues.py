@@ -8,8 +8,8 @@ from babel.messages import Catalog
 from babel.messages.mofile import write_mo
 from django.conf import settings
 
-from tests.language.catalogues import ROOT, catalogue_files, faults_of, read, renewed, words
-from tests.language.extraction import extracted
+from tests.language.catalogues import catalogue_files, faults_of, read, renewed, words
+from tests.language.extraction import ROOT, extracted
 
 FILES = catalogue_files()
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.parent.parent.name)
