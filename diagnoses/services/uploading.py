@@ -115,7 +115,13 @@ class _Intake:
 
     def refuse(self, name: str, error: FileError) -> Uploaded:
         """The reason, on record in the file's study where there is one."""
-        rejected = RejectedFile(filename=name, code=error.code, message=error.message, upload_key=self.upload_key)
+        rejected = RejectedFile(
+            filename=name,
+            code=error.code,
+            message=error.message,
+            said=error.said_as_json,
+            upload_key=self.upload_key,
+        )
         with transaction.atomic():
             study = self._studies().select_for_update().first()
             if study is None:

@@ -20,6 +20,7 @@ from diagnoses import audit
 from diagnoses.forms import UploadForm
 from diagnoses.imaging.errors import ImageError
 from diagnoses.imaging.patient import patient_of
+from diagnoses.language import in_words
 from diagnoses.models import AuditEvent, Image
 from diagnoses.models.audit import AuditAction
 from diagnoses.preferences import profile_of
@@ -116,7 +117,8 @@ def send_header(request: HttpRequest) -> JsonResponse:
     try:
         patient = patient_of(request.body)
     except ImageError as error:
-        return JsonResponse({"error": {"code": error.fault, "message": error.message}})
+        words = in_words(error.message, error.said.as_json() if error.said else {})
+        return JsonResponse({"error": {"code": error.fault, "message": words}})
     return JsonResponse({"patient": vars(patient)})
 
 
@@ -134,7 +136,7 @@ def _upload(request: HttpRequest, form: UploadForm) -> Uploaded:
 def _receipt(request: HttpRequest, uploaded: Uploaded) -> dict[str, Any]:
     receipt: dict[str, Any] = {"study": uploaded.study and reverse("study", args=[uploaded.study.pk])}
     if uploaded.rejected:
-        receipt["error"] = {"code": uploaded.rejected.code, "message": uploaded.rejected.message}
+        receipt["error"] = {"code": uploaded.rejected.code, "message": uploaded.rejected.words}
     if uploaded.image:
         before = sent_before(request.user, [uploaded.image.sha256], besides=uploaded.image)
         receipt["seen"] = next(map(_sighting, before), None)
