@@ -26,14 +26,6 @@ document.addEventListener(DONE, (event) => {
   if (part) settle(part, false);
 });
 
-// Who was signed out meanwhile is led to the sign-in; its page is no part of this one.
-document.addEventListener("htmx:beforeSwap", (event) => {
-  const from = new URL(event.detail.xhr.responseURL, location.href);
-  if (from.pathname.startsWith(location.pathname)) return;
-  event.detail.shouldSwap = false;
-  location.reload();
-});
-
 document.addEventListener("click", (event) => {
   const part = event.target.closest("[data-again]")?.closest("[data-part]");
   if (!part) return;
