@@ -40,7 +40,7 @@ def printed(data: bytes, encoded_heatmap: bytes = b"") -> Printed:
 
 def _with_heat(pixels: NDArray[np.uint8], encoded: bytes) -> NDArray[Any]:
     """As the page lays them over each other. Colours are smooth, so they are made small and stretched."""
-    small = heatmap.colour(encoded, Palette.JET, *_size_of(pixels, _HEAT_EDGE / max(pixels.shape)))
+    small = heatmap.colour(encoded, Palette.INFERNO, *_size_of(pixels, _HEAT_EDGE / max(pixels.shape)))
     colours = cv2.imdecode(np.frombuffer(small, np.uint8), cv2.IMREAD_UNCHANGED)
     assert colours is not None  # noqa: S101 - it was encoded a line above
     layer = cv2.resize(colours, _size_of(pixels, 1), interpolation=cv2.INTER_LINEAR).astype(np.float32)

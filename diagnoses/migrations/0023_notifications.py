@@ -22,6 +22,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("batch_done", "All that was sent is answered"),
                             ("urgent_pneumonia", "Urgent, and likely pneumonia"),
+                            ("urgent_answered", "An urgent study waits for you"),
                             ("export_done", "An export is ready"),
                         ],
                         max_length=16,

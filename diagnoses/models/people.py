@@ -61,6 +61,7 @@ class NoticeKind(models.TextChoices):
 
     BATCH_DONE = "batch_done", _("All that was sent is answered")
     URGENT_PNEUMONIA = "urgent_pneumonia", _("Urgent, and likely pneumonia")
+    URGENT_ANSWERED = "urgent_answered", _("An urgent study waits for you")
     EXPORT_DONE = "export_done", _("An export is ready")
 
 

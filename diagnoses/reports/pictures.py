@@ -65,4 +65,4 @@ def _drawn(jpeg: bytes, picture: Printed, width: float) -> Image:
 
 @cache
 def _bar_png() -> bytes:
-    return heatmap.colour_bar(Palette.JET)
+    return heatmap.colour_bar(Palette.INFERNO)

@@ -30,6 +30,13 @@ def reads_first(user: Viewer) -> bool:
     return isinstance(user, User) and user.has_perm(MAY_SIGN)
 
 
+def who_reads_first(user_ids: Collection[int]) -> set[int]:
+    """Those of the users who read first."""
+    if settings.CXR_FIRST_READ == ALWAYS:
+        return set(user_ids)
+    return set(Profile.objects.filter(user__in=user_ids, reads_first=True).values_list("user_id", flat=True))
+
+
 def hidden_images(user: Viewer, image_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
     """Those of the images whose answers are hidden from the user. Whose turn it is not sees all."""
     if not image_ids or not reads_first(user):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.db.models import F, Q, Window
 from django.db.models.functions import RowNumber
 
-from diagnoses.models import Image, Job, Reading, Study
+from diagnoses.models import Image, Job, Study
 from diagnoses.models.job import BY_URGENCY, Purpose
 from diagnoses.selectors.studies import StudyImage, images_visible_to, state_of, visible_to, with_files
 from diagnoses.selectors.viewers import Viewer
@@ -44,11 +44,6 @@ def sent_before(user: Viewer, digests: Iterable[str], besides: Image | None = No
     if besides:
         images = images.exclude(pk=besides.pk)
     yield from images.select_related("study").order_by("sha256", "-study__created_at").distinct("sha256")
-
-
-def signed_by(user: Viewer, image_ids: Iterable[uuid.UUID]) -> set[uuid.UUID]:
-    """Those of these images that the user has signed a reading of."""
-    return set(Reading.objects.filter(reader_id=user.pk, image__in=image_ids).values_list("image", flat=True))
 
 
 def _key_of(file: StudyImage) -> uuid.UUID | None:

@@ -45,7 +45,7 @@ def mail_notices() -> Mailed:
 
 def _waiting() -> QuerySet[Notification]:
     wanted = Notification.objects.filter(mailed_at=None, seen_at=None, user__is_active=True).exclude(user__email="")
-    due = Q(kind=NoticeKind.URGENT_PNEUMONIA) | Q(created_at__lte=Now() - _UNSEEN_FOR)
+    due = Q(kind__in=[NoticeKind.URGENT_PNEUMONIA, NoticeKind.URGENT_ANSWERED]) | Q(created_at__lte=Now() - _UNSEEN_FOR)
     return wanted.filter(due, user__profile__wants_mail=True, created_at__gt=Now() - _NOT_OLDER_THAN).order_by("id")
 
 

@@ -19,6 +19,7 @@ from diagnoses.models import Job, Notification, Study
 from diagnoses.models.job import Label, Purpose
 from diagnoses.models.people import NoticeKind
 from diagnoses.roles import MAY_SEE_EVERY_STUDY
+from diagnoses.selectors.hiding import who_reads_first
 from diagnoses.states import JobStatus
 
 _BATCH_LOCKS = 0x637873  # "cxs": the first half of the key of each batch's lock
@@ -29,7 +30,7 @@ def tell_of_ends(jobs: Sequence[Job]) -> None:
     shown = [job for job in jobs if job.purpose != Purpose.SHADOW]
     senders = {_batch_of(job.image.study): job.image.study for job in shown if job.purpose == Purpose.PRIMARY}
     _tell_of_batches(senders)
-    _tell_of_urgent(_likely_pneumonia(shown))
+    _tell_of_urgent([job for job in shown if job.status == JobStatus.DONE and job.image.study.urgent])
 
 
 def mark_seen(*, user: User, notice_id: int | None = None) -> None:
@@ -74,27 +75,29 @@ def _lock(batches: Iterable[UUID]) -> None:
             cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_BATCH_LOCKS, key])
 
 
-def _likely_pneumonia(jobs: Sequence[Job]) -> list[Study]:
-    """The urgent studies of those jobs in whose images pneumonia is likely."""
-    done = [job for job in jobs if job.status == JobStatus.DONE and job.image.study.urgent]
-    if not done:
-        return []
-    found = Job.objects.filter(pk__in=[job.pk for job in done], label=Label.PNEUMONIA, indeterminate=False)
-    likely = set(found.values_list("pk", flat=True))
-    return list({job.image.study_id: job.image.study for job in done if job.pk in likely}.values())
-
-
-def _tell_of_urgent(studies: Sequence[Study]) -> None:
-    if not studies:
+def _tell_of_urgent(jobs: Sequence[Job]) -> None:
+    """Of likely pneumonia; to those who read first of every answer, since that there is a notice would tell theirs."""
+    if not jobs:
         return
+    likely = _likely_pneumonia(jobs)
     every = set(who_sees_every_study().values_list("pk", flat=True))
     notices = []
-    for study in studies:
-        for user in every | {study.submitted_by_id}:
-            notice = _notice(user, NoticeKind.URGENT_PNEUMONIA, str(study.pk))
+    for study in {job.image.study_id: job.image.study for job in jobs}.values():
+        readers = every | {study.submitted_by_id}
+        blind = who_reads_first(readers)
+        told = blind | (readers if study.pk in likely else set())
+        for user in told:
+            kind = NoticeKind.URGENT_ANSWERED if user in blind else NoticeKind.URGENT_PNEUMONIA
+            notice = _notice(user, kind, str(study.pk))
             notice.study = study
             notices.append(notice)
     Notification.objects.bulk_create(sorted(notices, key=_place), ignore_conflicts=True)
+
+
+def _likely_pneumonia(jobs: Sequence[Job]) -> set[UUID]:
+    """The studies of those jobs in whose images pneumonia is likely."""
+    found = Job.objects.filter(pk__in=[job.pk for job in jobs], label=Label.PNEUMONIA, indeterminate=False)
+    return set(found.values_list("image__study", flat=True))
 
 
 def who_sees_every_study() -> QuerySet[User]:

@@ -13,7 +13,6 @@ from django_htmx.middleware import HtmxDetails
 
 from diagnoses.models import Notification
 from diagnoses.models.people import NoticeKind
-from diagnoses.preferences import profile_of
 from diagnoses.selectors.notices import latest_notices, unseen_count
 from diagnoses.services.notifying import mark_seen
 
@@ -26,17 +25,14 @@ class HtmxRequest(HttpRequest):
 
 @dataclass(frozen=True)
 class ShownNotice:
-    """A notice in words. It says nothing of a patient, and no answer to those who read first."""
+    """A notice in words. It says nothing of a patient."""
 
     notice: Notification
-    reads_first: bool
 
     @property
     def words(self) -> str:
         """What it is."""
         kind = self.notice.kind
-        if kind == NoticeKind.URGENT_PNEUMONIA:
-            return _("An urgent study waits for you") if self.reads_first else str(NoticeKind.URGENT_PNEUMONIA.label)
         if kind == NoticeKind.BATCH_DONE and self.notice.study_id:
             return _("A study that you sent is answered")
         return str(self.notice.get_kind_display())
@@ -46,7 +42,7 @@ class ShownNotice:
         """Where to go with it."""
         if self.notice.study_id:
             return reverse("study", args=[self.notice.study_id])
-        return reverse("history" if self.notice.kind == NoticeKind.EXPORT_DONE else "worklist")
+        return reverse("exports" if self.notice.kind == NoticeKind.EXPORT_DONE else "worklist")
 
 
 @require_safe
@@ -54,10 +50,9 @@ class ShownNotice:
 def notices(request: HtmxRequest) -> HttpResponse:
     """The newest notices: a page, or what the bell holds."""
     assert isinstance(request.user, User)  # noqa: S101 - for the type checker; nobody else gets past the sign-in
-    reads_first = profile_of(request.user).reads_first
     unseen = unseen_count(request.user)
     context = {
-        "notices": [ShownNotice(notice, reads_first) for notice in latest_notices(request.user)],
+        "notices": [ShownNotice(notice) for notice in latest_notices(request.user)],
         "unseen": unseen,
         "is_news": request.GET.get("known") != str(unseen),
     }
@@ -77,4 +72,4 @@ def notices_seen(request: HttpRequest) -> HttpResponse:
     key = int(chosen) if chosen.isascii() and chosen.isdigit() and len(chosen) < 18 else 0
     notice = get_object_or_404(Notification, pk=key, user=request.user)
     mark_seen(user=request.user, notice_id=notice.pk)
-    return HttpResponseRedirect(ShownNotice(notice, reads_first=False).address)
+    return HttpResponseRedirect(ShownNotice(notice).address)

@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.decorators import permission_required
-from django.contrib.auth.models import User
 from django.http import HttpRequest, JsonResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -23,10 +22,11 @@ from diagnoses.imaging.patient import patient_of
 from diagnoses.language import in_words
 from diagnoses.models import AuditEvent, Image
 from diagnoses.models.audit import AuditAction
-from diagnoses.preferences import profile_of
 from diagnoses.roles import MAY_SUBMIT
+from diagnoses.selectors.hiding import hidden_images
 from diagnoses.selectors.registry import a_worker_is_alive
-from diagnoses.selectors.sending import SentState, sent_before, sent_in, signed_by
+from diagnoses.selectors.sending import SentState, sent_before, sent_in
+from diagnoses.selectors.viewers import Viewer
 from diagnoses.services.submission import KeyReusedError, QueueFullError, SubmissionError
 from diagnoses.services.uploading import StorageError, StudySent, Uploaded, upload_file
 from diagnoses.states import ENDED
@@ -152,12 +152,10 @@ def _image_id(state: SentState) -> uuid.UUID | None:
     return state.file.job.image_id if state.file.job else None
 
 
-def _covered(user: Any, states: list[SentState]) -> set[uuid.UUID | None]:
-    """The images whose answer is not to be shown: the user reads first, and has not signed yet."""
-    if not isinstance(user, User) or not profile_of(user).reads_first:
-        return set()
-    images = {state.file.job.image_id for state in states if state.file.job and state.file.result}
-    return set(images - signed_by(user, images))
+def _covered(user: Viewer, states: list[SentState]) -> set[uuid.UUID | None]:
+    """The images whose answer is not to be shown to the user yet."""
+    images = {state.file.job.image_id for state in states if state.file.job}
+    return set(hidden_images(user, images))
 
 
 def _as_json(state: SentState, is_covered: bool) -> dict[str, Any]:

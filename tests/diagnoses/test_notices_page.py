@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from diagnoses.models import Notification, Profile, Study
+from diagnoses.models import Notification, Study
 from diagnoses.models.people import NoticeKind
 from tests.diagnoses.conftest import browser_of
 
@@ -45,10 +45,8 @@ def test_a_notice_says_nothing_of_the_patient(browser: Client) -> None:
     assert "P-0001" not in browser.get(reverse("notices")).content.decode()
 
 
-def test_to_who_reads_first_a_notice_gives_no_answer_away(
-    browser: Client, clinician: User, urgent: Notification
-) -> None:
-    Profile.objects.create(user=clinician, reads_first=True)
+def test_to_who_reads_first_a_notice_gives_no_answer_away(browser: Client, clinician: User, done_study: Study) -> None:
+    tell(clinician, NoticeKind.URGENT_ANSWERED, study=done_study)
     bell = bell_of(browser)
     assert "An urgent study waits for you" in bell
     assert "pneumonia" not in bell.lower()

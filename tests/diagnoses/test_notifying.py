@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from diagnoses.models import Job, ModelVersion, Notification, Study
+from diagnoses.models import Job, ModelVersion, Notification, Profile, Study
 from diagnoses.models.job import Purpose
 from diagnoses.models.people import NoticeKind
 from diagnoses.roles import Role
@@ -139,7 +139,7 @@ def test_telling_costs_a_few_statements_however_many_jobs_ended(
     plain = make_study(clinician, model_version, *[JobStatus.DONE] * count)
     urgent = make_study(clinician, model_version, *[JobStatus.DONE] * count, urgent=True)
     assert _cost_of(plain) == 4
-    assert _cost_of(urgent) == 7
+    assert _cost_of(urgent) == 8
     make_job(plain, model_version, JobStatus.QUEUED)
     assert _cost_of(plain) == 1
 
@@ -149,3 +149,15 @@ def _cost_of(study: Study) -> int:
     ended = Job.objects.filter(image__study=study, status=JobStatus.DONE).select_related("image__study")
     jobs = list(ended)
     return len([sql for sql in queries_of(lambda: tell_of_ends(jobs)) if "SAVEPOINT" not in sql])
+
+
+@pytest.mark.parametrize("label", ["PNEUMONIA", "NORMAL"])
+def test_who_reads_first_is_told_of_every_urgent_answer_and_so_of_none(
+    clinician: User, model_version: ModelVersion, label: str
+) -> None:
+    Profile.objects.create(user=clinician, reads_first=True)
+    study = make_study(clinician, model_version, JobStatus.RUNNING, urgent=True)
+    complete_job(claim=claim_of(Job.objects.get()), outcome=outcome(label=label))
+    notice = Notification.objects.get(study=study, kind=NoticeKind.URGENT_ANSWERED)
+    assert notice.user == clinician
+    assert not Notification.objects.filter(kind=NoticeKind.URGENT_PNEUMONIA).exists()
