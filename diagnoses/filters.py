@@ -127,4 +127,6 @@ class WorklistFilter(FilterSet):  # type: ignore[misc]
 
 def _with_any(rows: Rows, name: str, condition: Q) -> Rows:
     """Those where one reading is so. Of the row, all its readings go on to count."""
-    return rows.alias(**{f"matching_{name}": Count("pk", filter=condition)}).filter(**{f"matching_{name}__gt": 0})
+    matching: Any = rows.alias(**{f"matching_{name}": Count("pk", filter=condition)})
+    narrowed: Rows = matching.filter(**{f"matching_{name}__gt": 0})
+    return narrowed

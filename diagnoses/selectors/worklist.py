@@ -69,7 +69,7 @@ def in_need(user: Viewer, since: datetime) -> Rows:
     jobs = _latest(user, since)
     answered = jobs.filter(status=JobStatus.DONE).values_list("image_id", flat=True)
     hidden = hidden_images(user, list(answered))
-    rows: Rows = jobs.alias(need=_need(hidden), lacking=_lacks_reading()).order_by().values(study=F("image__study"))
+    rows: Any = jobs.alias(need=_need(hidden), lacking=_lacks_reading()).order_by().values(study=F("image__study"))
     grouped: Rows = rows.annotate(
         worst=Min("need"),
         unread=Count("pk", filter=Q(lacking=True)),

@@ -30,6 +30,7 @@ def test_a_wrong_password_is_answered_with_words_and_the_right_one_opens_the_sen
 def test_files_are_sent_and_their_answers_appear_without_a_reload(site: Site, signed_in: Page, png: bytes) -> None:
     page = signed_in
     files = [("chest.png", png), ("words.txt", b"no picture"), ("chest.dcm", pictures.dicom(pictures.phantom()))]
+    page.goto("/send/")
     choose(page, files)
     expect(page.locator("#chosen")).to_have_text(re.compile(r"^3 files chosen, \d+\.\d MB$"))
     page.get_by_label("Patient ID").fill("LIVE-1")
@@ -63,6 +64,7 @@ def test_files_of_which_none_can_be_taken_are_named_with_their_reasons(
 ) -> None:
     watch.expect("status of 400")
     page = signed_in
+    page.goto("/send/")
     choose(page, [("words.txt", b"no picture"), ("cut.png", png[:2000]), ("empty.dcm", b"")])
     page.get_by_role("button", name="Send").click()
     alert = page.get_by_role("alert")
@@ -193,6 +195,6 @@ def test_another_clinician_finds_nothing_there_and_is_told_so_in_words(
     expect(page.locator("body")).to_contain_text("nothing that your account may see")
     assert read_study.patient not in page.content()
     page.get_by_role("link", name="To the start").click()
-    expect(page.get_by_role("heading", name="Send radiographs")).to_be_visible()
+    expect(page.get_by_role("heading", name="Worklist")).to_be_visible()
     page.goto("/history/")
     expect(page.get_by_text("No cases yet.")).to_be_visible()
