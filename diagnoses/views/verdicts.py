@@ -11,7 +11,7 @@ from diagnoses.states import JobStatus
 class Verdict(TextChoices):
     """What there is to say of an image; those that a clinician has to look at come first."""
 
-    HIDDEN = "hidden", _("Hidden: read first")
+    HIDDEN = "hidden", _("Hidden until you have read")
     PNEUMONIA = "pneumonia", _("Pneumonia")
     CANNOT_SAY = "cannot-say", _("Cannot say")
     REFUSED = "refused", _("Refused")

@@ -55,15 +55,18 @@ def choose(page: Page, files: Sequence[tuple[str, bytes]]) -> None:
 
 
 def send(page: Page, files: Sequence[tuple[str, bytes]], details: Mapping[str, str] | None = None) -> None:
-    """Send files as a study, its details by their labels on the page, and be on the study's page."""
+    """Send files as a study, its details by their labels on the page, and be on the study's page.
+
+    What was sent before is still on the page; the last one is of now.
+    """
     page.goto("/send/")
     choose(page, files)
     page.get_by_label("All of one patient").evaluate_all("(modes) => modes.forEach((mode) => mode.click())")
     for label, value in (details or {}).items():
-        page.get_by_label(label).fill(value)
+        page.get_by_label(label).last.fill(value)
     page.get_by_role("button", name="Send").click()
     expect(page.locator("#tray")).to_have_attribute("data-unsent", "0")
-    page.goto(page.get_by_role("link", name="Open the study").first.get_attribute("href") or "")
+    page.goto(page.get_by_role("link", name="Open the study").last.get_attribute("href") or "")
     page.wait_for_url(STUDY)
 
 

@@ -132,6 +132,7 @@ def test_the_history_lists_finds_and_filters_cases(signed_in: Page, read_study: 
 
     def filter_by(**fields: str) -> None:
         page.goto("/history/")
+        page.get_by_text("More filters").click()
         for label, value in fields.items():
             field = page.get_by_role("search").get_by_label(label.replace("_", " "), exact=True)
             field.fill(value) if field.evaluate("f => f.tagName") == "INPUT" else field.select_option(value)
@@ -141,9 +142,9 @@ def test_the_history_lists_finds_and_filters_cases(signed_in: Page, read_study: 
     expect(rows).to_have_count(1)
     expect(row).to_be_visible()
     other = {"NORMAL": "PNEUMONIA", "PNEUMONIA": "NORMAL"}[read_study.label]
-    filter_by(Search="read-1", Label=read_study.label)
+    filter_by(Search="read-1", Answer=read_study.label)
     expect(rows).to_have_count(1)
-    filter_by(Search="read-1", Label=other)
+    filter_by(Search="read-1", Answer=other)
     expect(rows).to_have_count(0)
     expect(page.get_by_text("No case matches.")).to_be_visible()
     page.get_by_role("link", name="show all cases").click()
@@ -176,6 +177,6 @@ def test_another_clinician_finds_nothing_there_and_is_told_so_in_words(
     expect(page.locator("body")).to_contain_text("nothing that your account may see")
     assert read_study.patient not in page.content()
     page.get_by_role("link", name="To the start").click()
-    expect(page.get_by_role("heading", name="Send radiographs")).to_be_visible()
+    expect(page.get_by_role("heading", name="Nothing has been sent yet. This is how it goes:")).to_be_visible()
     page.goto("/history/")
     expect(page.get_by_text("No cases yet.")).to_be_visible()

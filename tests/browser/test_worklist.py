@@ -154,7 +154,7 @@ def test_a_newcomer_comes_from_an_empty_list_to_an_answer_and_its_meaning(page: 
     page.wait_for_url(STUDY)
     expect(page.get_by_text("Sample, no patient", exact=True)).to_be_visible()
     expect(page.locator("#progress")).to_have_text(ALL_ANSWERED)
-    expect(page.get_by_role("img", name="Heatmap over the radiograph")).to_be_visible()
+    expect(page.locator("[data-say]")).to_have_text("The full picture is shown.")
     page.goto("/")
     expect(page.locator("#rows")).to_contain_text("SAMPLE")
     page.locator("th summary").first.focus()

@@ -47,7 +47,7 @@ def test_no_address_of_a_hidden_study_tells_its_answer(clinician: User, hidden_s
     for name in ("study", "study_images"):
         page = browser.get(reverse(name, args=[hidden_study.pk])).content.decode()
         assert told_by(page) == []
-        assert "Hidden: read first" in page
+        assert "Hidden until you have read" in page
     for name in ("history", "worklist"):
         page = browser.get(reverse(name), follow=True).content.decode()
         # The help beside a table's head is the same for everybody.
@@ -119,7 +119,7 @@ def test_what_is_not_read_or_refused_is_not_called_hidden(clinician: User, model
     read_first(clinician)
     study = make_study(clinician, model_version, JobStatus.QUEUED, JobStatus.REFUSED)
     page = browser_of(clinician).get(reverse("study", args=[study.pk])).content.decode()
-    assert "Hidden: read first" not in page
+    assert "Hidden until you have read" not in page
     assert "The picture is damaged." in page
 
 
