@@ -3,6 +3,7 @@
 Each of their conftests registers it. Imported as a fixture by both, the site would start twice.
 """
 
+import fcntl
 import json
 import shutil
 import subprocess
@@ -32,7 +33,10 @@ def static_files() -> None:
     """What `make run` sees to before each start, so that the pages are those of the code as it is now."""
     needed = {"CXR_SECRET_KEY": "k" * 50, "DATABASE_URL": "postgresql://none/none", "REDIS_URL": "redis://none"}
     command = [sys.executable, str(ROOT / "manage.py"), "collectstatic", "--noinput", "--verbosity", "0"]
-    subprocess.run(command, env=clean_environment(CXR_ENV_FILE="", **needed), check=True)
+    # Where tests run in several processes, each of them comes by here.
+    with (ROOT / "var" / "static.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        subprocess.run(command, env=clean_environment(CXR_ENV_FILE="", **needed), check=True)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import numpy as np
 from playwright.sync_api import FilePayload, Page, expect
 
 from tests import pictures
-from tests.integration.site import Site
+from tests.integration.site import Site, wait_until
 
 STUDY = re.compile(r"/studies/[0-9a-f-]{36}/$")
 ALL_ANSWERED = "Every file has its answer."
@@ -55,19 +55,24 @@ def choose(page: Page, files: Sequence[tuple[str, bytes]]) -> None:
 
 
 def send(page: Page, files: Sequence[tuple[str, bytes]], details: Mapping[str, str] | None = None) -> None:
-    """Send files as a study, its details by their labels on the page, and be on the study's page.
-
-    What was sent before is still on the page; the last one is of now.
-    """
+    """Send files as a study, its details by their labels on the page, and be on the study's page."""
     page.goto("/send/")
     choose(page, files)
     page.get_by_label("All of one patient").evaluate_all("(modes) => modes.forEach((mode) => mode.click())")
     for label, value in (details or {}).items():
-        page.get_by_label(label).last.fill(value)
+        # What was sent before is still on the page, folded.
+        page.get_by_label(label).filter(visible=True).fill(value)
+    before = _studies_on(page)
     page.get_by_role("button", name="Send").click()
     expect(page.locator("#tray")).to_have_attribute("data-unsent", "0")
-    page.goto(page.get_by_role("link", name="Open the study").last.get_attribute("href") or "")
+    [study] = wait_until(lambda: _studies_on(page) - before, 20, "the new study has its link")
+    page.goto(study)
     page.wait_for_url(STUDY)
+
+
+def _studies_on(page: Page) -> set[str]:
+    links = page.get_by_role("link", name="Open the study")
+    return set(links.evaluate_all("(links) => links.map((link) => link.getAttribute('href'))"))
 
 
 @contextmanager
