@@ -26,7 +26,7 @@ run: $(VENV)/.run $(COLLECTED) $(CATALOGUES)
 
 test: $(VENV)/.dev $(COLLECTED) $(CATALOGUES)
 	$(BIN)/python -m tests.chromium
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: export CXR_ENV_FILE =
 lint: export CXR_SECRET_KEY = only-for-the-type-checker-that-reads-the-settings-once

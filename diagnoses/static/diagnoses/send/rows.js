@@ -108,7 +108,7 @@ function showGroup(group, files, { number, isAlone, hasPlace }) {
   if (!cards.has(group.key)) {
     const card = newCard(group);
     cards.set(group.key, card);
-    card.querySelector("details").open = isAlone;
+    card.querySelector("details").open = isAlone && !group.started;
   }
   const card = cards.get(group.key);
   write(card.querySelector(".send-patient"), title(group, number));
@@ -131,7 +131,8 @@ function showGroup(group, files, { number, isAlone, hasPlace }) {
 
 // Shows groups with their files, in the order given: [{ group, files, number, hasPlace }].
 export function showAll(shown, loose) {
-  const isAlone = shown.length === 1;
+  // Of several that are not on their way yet, all stay folded: forty forms would hide the files.
+  const isAlone = shown.filter(({ group }) => !group.started).length === 1;
   const elements = shown.map(({ group, files, ...rest }) => {
     const card = showGroup(group, files, { ...rest, isAlone });
     place(card.querySelector("ul"), files.map(showFile));
