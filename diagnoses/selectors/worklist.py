@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db.models import (
     BooleanField,
@@ -28,6 +29,7 @@ from django.db.models import (
 
 from diagnoses.models import Job, Reading, Study
 from diagnoses.models.job import Label, Purpose
+from diagnoses.models.reading import Part
 from diagnoses.selectors.hiding import hidden_images
 from diagnoses.selectors.studies import StudyState, sees_every_study, state_of, visible_to
 from diagnoses.selectors.viewers import Viewer
@@ -107,8 +109,11 @@ def _latest(user: Viewer, since: datetime) -> QuerySet[Job]:
 
 
 def _lacks_reading() -> Any:
-    """Whether nobody has signed a reading of the image. Where a second reader is wanted, this is where to ask."""
-    return ~Exists(Reading.objects.filter(image=OuterRef("image")))
+    """Whether a reading that the site wants of each image is not signed yet: a first, and where it says so a second."""
+    signed = Reading.objects.filter(image=OuterRef("image"))
+    if not settings.CXR_SECOND_READER:
+        return ~Exists(signed)
+    return ~Exists(signed.filter(part=Part.FIRST)) | ~Exists(signed.filter(part=Part.SECOND))
 
 
 class _IsOneOf(Func):

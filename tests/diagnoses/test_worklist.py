@@ -6,6 +6,7 @@ from html import unescape
 from typing import Any
 
 import pytest
+from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.http import QueryDict
 from django.test import Client
@@ -16,7 +17,7 @@ from diagnoses.filters import WorklistFilter
 from diagnoses.models import Job, ModelVersion, Profile, Reading, Study
 from diagnoses.models.audit import AuditAction
 from diagnoses.models.job import Purpose
-from diagnoses.models.reading import Finding
+from diagnoses.models.reading import Finding, Part
 from diagnoses.selectors import worklist as selector
 from diagnoses.selectors.worklist import page_of
 from diagnoses.states import JobStatus
@@ -33,10 +34,15 @@ def make_answered(owner: User, model_version: ModelVersion, patient: str, **resu
     return study
 
 
-def sign(study: Study, reader: User) -> None:
+def sign(study: Study, reader: User, part: Part = Part.FIRST) -> None:
     for image in study.images.all():
         Reading.objects.create(
-            image=image, reader=reader, reader_name=reader.username, finding=Finding.NORMAL, answer_shown=True
+            image=image,
+            reader=reader,
+            reader_name=reader.username,
+            part=part,
+            finding=Finding.NORMAL,
+            answer_shown=True,
         )
 
 
@@ -196,6 +202,17 @@ def test_an_answer_that_is_hidden_is_neither_shown_nor_told_by_order_or_filter(
     assert patients_for(clinician, "verdict=1") == []
     # Beside what waits, the oldest first; that one of them is normal does not put it last.
     assert patients_for(clinician) == ["urgent", "refused", "failed", "normal", "waiting", "doubt", "pneumonia"]
+
+
+def test_where_second_readers_are_wanted_a_study_is_unread_until_both_have_signed(
+    clinician: User, radiologist: User, model_version: ModelVersion, settings: LazySettings
+) -> None:
+    settings.CXR_SECOND_READER = True
+    study = make_answered(clinician, model_version, "TWO")
+    sign(study, clinician)
+    assert patients_for(radiologist) == ["TWO"]
+    sign(study, radiologist, Part.SECOND)
+    assert patients_for(radiologist) == []
 
 
 def test_a_hidden_answer_is_shown_once_its_reader_has_read(
