@@ -27,7 +27,8 @@ def cohen_kappa(table: Sequence[Sequence[int]]) -> Kappa:
     """Kappa of a square table of counts: a row for each answer of the one rater, a column for each of the other.
 
     The interval is kappa plus and minus 1.96 of its large-sample standard error by Fleiss, Cohen and Everitt
-    (Psychological Bulletin 1969;72:323), cut at -1 and 1. Where both always say one and the same there is no kappa.
+    (Psychological Bulletin 1969;72:323), cut at -1 and 1. Where both always say one and the same there is no kappa; where
+    that error is zero, as with few cases that all agree, there is no interval, which would pretend to be sure.
     """
     cases = sum(map(sum, table))
     if not cases:
@@ -40,6 +41,8 @@ def cohen_kappa(table: Sequence[Sequence[int]]) -> Kappa:
         return Kappa(cases, observed, None, None, None)
     value = (observed - expected) / (1 - expected)
     reach = _Z * sqrt(_variance(share, rows, columns, observed, expected) / cases)
+    if reach < 1e-9:
+        return Kappa(cases, observed, value, None, None)
     return Kappa(cases, observed, value, max(-1.0, value - reach), min(1.0, value + reach))
 
 
