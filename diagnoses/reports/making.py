@@ -14,7 +14,7 @@ from diagnoses.models import Study
 from diagnoses.reports.answers import answer_of, coded, label_words, limits_of, other_answer_of
 from diagnoses.reports.contents import ImageReport, ModelReport, Patient, Report, SignedReading
 from diagnoses.reports.signatures import Signed, signed_readings
-from diagnoses.selectors.hiding import hidden_images
+from diagnoses.selectors.hiding import covered_readings, hidden_images
 from diagnoses.selectors.studies import StudyImage, StudyState, study_state
 from diagnoses.states import JobStatus
 
@@ -49,11 +49,12 @@ def report_of(user: User, study_id: uuid.UUID) -> Report:
 def _images_of(user: User, state: StudyState) -> list[ImageReport]:
     ids = {image.job.image_id for image in state.images if image.job}
     hidden = hidden_images(user, ids)
-    signed = signed_readings(ids - hidden)
-    return [_image_report(image, hidden, signed) for image in state.images]
+    covered = covered_readings(user, ids)
+    signed = signed_readings(ids - covered)
+    return [_image_report(image, hidden, covered, signed) for image in state.images]
 
 
-def _image_report(image: StudyImage, hidden: set[uuid.UUID], signed: Signed) -> ImageReport:
+def _image_report(image: StudyImage, hidden: set[uuid.UUID], covered: set[uuid.UUID], signed: Signed) -> ImageReport:
     """A reading by somebody else would give a hidden answer away, so that it is hidden, too."""
     is_hidden = image.job is not None and image.job.image_id in hidden
     has_answer = image.status is JobStatus.DONE
@@ -70,7 +71,7 @@ def _image_report(image: StudyImage, hidden: set[uuid.UUID], signed: Signed) -> 
         answer=answer,
         other_answers=[] if is_hidden else [other_answer_of(job) for job in image.other_jobs],
         readings=readings,
-        readings_words=_readings_words(image, is_hidden, readings),
+        readings_words=_readings_words(image, image.job is not None and image.job.image_id in covered, readings),
     )
 
 
@@ -80,11 +81,11 @@ def _status_words(status: JobStatus) -> str:
     return _("Failed: no answer") if status is JobStatus.FAILED else _("Not answered yet")
 
 
-def _readings_words(image: StudyImage, is_hidden: bool, readings: Sequence[SignedReading]) -> str:
+def _readings_words(image: StudyImage, is_covered: bool, readings: Sequence[SignedReading]) -> str:
     """What is to be said where no reading is, or none that counts."""
     if image.job is None:
         return ""
-    if is_hidden:
+    if is_covered:
         return _("This account reads first. Sign your own reading of this image, and the report shows what is hidden.")
     if not readings:
         return _("Not signed yet.")

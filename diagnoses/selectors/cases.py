@@ -7,8 +7,8 @@ from itertools import islice
 from django.utils.translation import gettext_lazy as _
 
 from diagnoses.models import Job, Reading, Result
-from diagnoses.selectors.hiding import hidden_images
-from diagnoses.selectors.signed import latest_signed
+from diagnoses.selectors.hiding import covered_readings, hidden_images
+from diagnoses.selectors.signed import final_readings
 from diagnoses.selectors.viewers import Viewer
 from diagnoses.states import JobStatus
 
@@ -35,10 +35,8 @@ class Case:
 def cases_of(user: Viewer, jobs: Sequence[Job]) -> list[Case]:
     """These readings, which the user may see, as cases, at the cost of a few queries for all."""
     images = {job.image_id for job in jobs}
-    hidden, signed = hidden_images(user, images), latest_signed(images)
-    return [
-        Case(job, job.image_id in hidden, None if job.image_id in hidden else signed.get(job.image_id)) for job in jobs
-    ]
+    hidden, signed = hidden_images(user, images), final_readings(images - covered_readings(user, images))
+    return [Case(job, job.image_id in hidden, signed.get(job.image_id)) for job in jobs]
 
 
 def stream_cases(user: Viewer, jobs: Iterable[Job]) -> Iterator[Case]:

@@ -62,7 +62,7 @@ def score_drift(scope: Scope, period: Period) -> ScoreDrift | None:
     if version is None:
         return None
     reference = reference_of(version, scope)
-    answers = _answers(version, cases_in(scope, period))
+    answers = _answers(version, scope, cases_in(scope, period))
     if reference.until:
         answers = answers.filter(created_at__gt=reference.until)
     counts = _histogram(answers.order_by("-created_at", "-id")[:MOST_ANSWERS], reference.edges)
@@ -100,16 +100,22 @@ def _first_answers(version: ModelVersion, scope: Scope) -> Reference:
     made_live = ModelChange.objects.filter(version=version, kind__in=_MADE_LIVE).first()
     since = made_live.at if made_live else version.registered_at
     first = (
-        _answers(version, cases_of(scope)).filter(created_at__gte=since).order_by("created_at", "id")[:FIRST_ANSWERS]
+        _answers(version, scope, cases_of(scope))
+        .filter(created_at__gte=since)
+        .order_by("created_at", "id")[:FIRST_ANSWERS]
     )
     last = max(first.values_list("created_at", flat=True), default=None)
     counts = _histogram(first, EDGES)
     return Reference(Basis.FIRST_ANSWERS, EDGES, counts, sum(counts), last)
 
 
-def _answers(version: ModelVersion, cases: QuerySet[Job]) -> QuerySet[Job]:
-    """What it answered by itself; a picture that the gate refused tells nothing of those it takes."""
-    return cases.filter(model_version=version, status=JobStatus.DONE, override_code="")
+def _answers(version: ModelVersion, scope: Scope, cases: QuerySet[Job]) -> QuerySet[Job]:
+    """What it answered by itself; a picture that the gate refused tells nothing of those it takes.
+
+    What the user must not see yet is left out: of a day with one case its bin would tell it.
+    """
+    answers = cases.filter(model_version=version, status=JobStatus.DONE, override_code="")
+    return answers.exclude(scope.hidden) if scope.hidden else answers
 
 
 def _histogram(answers: QuerySet[Job], edges: Sequence[float]) -> list[int]:

@@ -41,11 +41,29 @@ def hidden_images(user: Viewer, image_ids: Collection[uuid.UUID]) -> set[uuid.UU
     """Those of the images whose answers are hidden from the user. Whose turn it is not sees all."""
     if not image_ids or not reads_first(user):
         return set()
+    taken = _taken(image_ids)
+    return {image_id for image_id in image_ids if blind_part(user, taken[image_id])}
+
+
+def covered_readings(user: Viewer, image_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    """Those of the images of which the user must not know yet what others signed.
+
+    That would tell a hidden answer, and a second reader is not to know what the first one said.
+    """
+    hidden = hidden_images(user, image_ids)
+    if not settings.CXR_SECOND_READER or not isinstance(user, User) or not user.has_perm(MAY_SIGN):
+        return hidden
+    taken = _taken(image_ids)
+    return hidden | {image_id for image_id in image_ids if blind_part(user, taken[image_id]) is Part.SECOND}
+
+
+def _taken(image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, dict[Part, int]]:
+    """Who reads each of the images in which part."""
     taken: dict[uuid.UUID, dict[Part, int]] = defaultdict(dict)
     begun = Reading.objects.filter(image__in=image_ids, replaces=None).order_by()
     for image_id, part, reader_id in begun.values_list("image_id", "part", "reader_id"):
         taken[image_id][Part(part)] = reader_id
-    return {image_id for image_id in image_ids if blind_part(user, taken[image_id])}
+    return taken
 
 
 def is_hidden(user: Viewer, image_id: uuid.UUID) -> bool:

@@ -27,8 +27,8 @@ def cohen_kappa(table: Sequence[Sequence[int]]) -> Kappa:
     """Kappa of a square table of counts: a row for each answer of the one rater, a column for each of the other.
 
     The interval is kappa plus and minus 1.96 of its large-sample standard error by Fleiss, Cohen and Everitt
-    (Psychological Bulletin 1969;72:323), cut at -1 and 1. Where both always say one and the same there is no kappa; where
-    that error is zero, as with few cases that all agree, there is no interval, which would pretend to be sure.
+    (Psychological Bulletin 1969;72:323), cut at -1 and 1. Where both always say one and the same there is no kappa;
+    where that error is zero, as with few cases that all agree, there is no interval, which would pretend to be sure.
     """
     cases = sum(map(sum, table))
     if not cases:

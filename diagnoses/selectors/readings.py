@@ -7,7 +7,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
 
-from diagnoses.models import Image, Reading, Result
+from diagnoses.models import Reading, Result
 from diagnoses.models.job import Label
 from diagnoses.models.reading import Agreement, Finding, Part
 from diagnoses.roles import MAY_SEE_EVERY_STUDY, MAY_SIGN
@@ -63,12 +63,6 @@ def current_readings(readings: Iterable[Reading]) -> dict[Part, Reading]:
     replaced = {reading.replaces_id for reading in readings}
     current = {reading.part: reading for reading in readings if reading.pk not in replaced}
     return {part: current[part] for part in Part if part in current}
-
-
-def final_reading(image: Image) -> Reading | None:
-    """The reading that counts: the arbiter's, else the one that both agree on, else the first reader's."""
-    current = current_readings(image.readings.all())
-    return current.get(Part.ARBITER) or current.get(Part.FIRST)
 
 
 def wanted_of(readings: Iterable[Reading]) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from diagnoses import audit, notices
@@ -95,11 +96,17 @@ def _insert(user: User, image: Image, job: Job | None, statement: Statement, fin
         finding=finding,
         agreement=agreement_of(finding, result),
         text=statement.text.strip(),
-        answer_shown=result is not None and not (job and was_unseen(user, job)),
+        answer_shown=any(not was_unseen(user, answered) for answered in _answered(image)),
         replaces=own,
     )
     reading.refresh_from_db()
     return reading
+
+
+def _answered(image: Image) -> QuerySet[Job]:
+    """All readings of the image that gave an answer: each of them may have been seen."""
+    done = Job.objects.filter(image=image, status=JobStatus.DONE).exclude(purpose=Purpose.SHADOW)
+    return done.select_related("result")
 
 
 def _finding_of(statement: Statement, result: Result | None) -> str:

@@ -17,8 +17,8 @@ from diagnoses.imaging.heatmap import Palette
 from diagnoses.models import Reading, Study
 from diagnoses.models.audit import AuditAction
 from diagnoses.selectors.comparing import pairs_of
-from diagnoses.selectors.hiding import hidden_images
-from diagnoses.selectors.signed import latest_signed
+from diagnoses.selectors.hiding import covered_readings, hidden_images
+from diagnoses.selectors.signed import final_readings
 from diagnoses.selectors.studies import StudyState, study_state
 from diagnoses.selectors.viewers import Viewer
 from diagnoses.views.shown import ShownImage, shown_images
@@ -74,11 +74,11 @@ def _context(user: Viewer, one: StudyState, other: StudyState) -> dict[str, obje
 def _side(user: Viewer, state: StudyState) -> Side:
     images = shown_images(user, state, [])
     ids = {image.job.image_id for image in state.images if image.job}
-    hidden, signed = hidden_images(user, ids), latest_signed(ids)
+    hidden, signed = hidden_images(user, ids), final_readings(ids - covered_readings(user, ids))
     rows: list[tuple[ShownImage, bool, Reading | None]] = []
     for shown in images:
         key = shown.image.job.image_id if shown.image.job else None
-        rows.append((shown, key in hidden, None if key is None or key in hidden else signed.get(key)))
+        rows.append((shown, key in hidden, signed.get(key) if key else None))
     return Side(state, rows)
 
 

@@ -10,9 +10,9 @@ from django.contrib.auth.models import User
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
-from diagnoses.models import ModelChange, ModelVersion
+from diagnoses.models import ModelChange, ModelVersion, Profile
 from diagnoses.models.registry import ChangeKind, Standing
-from diagnoses.selectors.caseload import Scope
+from diagnoses.selectors.caseload import Scope, scope_of
 from diagnoses.selectors.drift import EDGES, FIRST_ANSWERS, Basis, reference_of, score_drift
 from diagnoses.selectors.periods import Period
 from diagnoses.selectors.population_stability import Drift, chi_squared_above, compare, stability_index
@@ -176,3 +176,13 @@ def test_every_probability_is_in_the_bin_that_training_puts_it_in(live: ModelVer
     make_answers(clinician, live, MADE_LIVE + timedelta(hours=1), edges_and_ends)
     assert list(reference_of(live, SITE).counts) == binned(np.array(edges_and_ends))
     assert EDGES == EDGES_OF_CARDS
+
+
+@pytest.mark.django_db
+def test_who_reads_first_learns_of_no_answer_from_its_bin(live: ModelVersion, clinician: User) -> None:
+    make_answers(clinician, live, MADE_LIVE + timedelta(hours=1), [0.9] * 3)
+    assert reference_of(live, scope_of(clinician)).size == 3
+    Profile.objects.create(user=clinician, reads_first=True)
+    found = score_drift(scope_of(clinician), MARCH)
+    assert found
+    assert (sum(found.counts), found.reference.size) == (0, 0)

@@ -130,13 +130,16 @@ def test_a_full_page_of_matches_leads_on_as_ever(browser: Client, clinician: Use
     assert len(names_on(browser.get(reverse("history") + str(next_of(first))))) == 3
 
 
-def test_a_filter_by_answers_tells_nothing_of_what_is_hidden(browser: Client, clinician: User, cases: None) -> None:
+def test_a_filter_by_answers_tells_nothing_of_what_is_hidden(
+    browser: Client, clinician: User, cases: None, model_version: ModelVersion
+) -> None:
+    make_job(make_study(clinician, model_version), model_version, JobStatus.DONE, filename="unread.png")
     Profile.objects.create(user=clinician, reads_first=True)
     for asked in ({"label": "PNEUMONIA"}, {"reading": "disagree"}, {"indeterminate": "false"}):
         refused = browser.get(reverse("history"), asked)
         assert refused.status_code == 400
         assert names_on(refused) == []
-    page = unescape(get(browser, search="c.png").content.decode())
+    page = unescape(get(browser, search="unread.png").content.decode())
     assert "Hidden until you have read" in page
     assert "93.1" not in page
 

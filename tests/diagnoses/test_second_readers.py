@@ -9,11 +9,15 @@ from django.urls import reverse
 
 from diagnoses.models import Study
 from diagnoses.roles import Role
-from diagnoses.selectors.readings import final_reading, part_of, wanted_of
+from diagnoses.selectors.cases import cases_of
+from diagnoses.selectors.readings import part_of, wanted_of
+from diagnoses.selectors.signed import final_readings
+from diagnoses.selectors.studies import jobs_visible_to
 from diagnoses.services.signing import SigningConflictError
 from tests.conftest import make_user
 from tests.diagnoses.conftest import browser_of
 from tests.diagnoses.signing import image_of, sign
+from tests.diagnoses.test_export import export
 
 
 @pytest.fixture
@@ -72,7 +76,7 @@ def test_where_both_agree_the_first_reading_counts_and_nothing_is_wanted(
     image = image_of(done_study)
     first = sign(clinician, image, "NORMAL")
     sign(radiologist, image, "NORMAL")
-    assert final_reading(image) == first
+    assert final_readings([image.pk]).get(image.pk) == first
     assert wanted_of(image.readings.all()) == ""
     assert part_of(arbiter, list(image.readings.all())) is None
 
@@ -85,7 +89,7 @@ def test_where_they_differ_somebody_else_sees_both_and_decides(
     first = sign(clinician, image, "NORMAL", text="Clear to me.")
     second = sign(radiologist, image, "PNEUMONIA", text="Left base.")
     readings = list(image.readings.all())
-    assert final_reading(image) == first
+    assert final_readings([image.pk]).get(image.pk) == first
     assert wanted_of(readings) == "Arbitration wanted"
     assert part_of(outsider, readings) is None
     page = page_of(arbiter, done_study)
@@ -94,10 +98,10 @@ def test_where_they_differ_somebody_else_sees_both_and_decides(
     assert "Left base." in page
     decision = sign(arbiter, image, "PNEUMONIA")
     assert decision.part == "arbiter"
-    assert final_reading(image) == decision
+    assert final_readings([image.pk]).get(image.pk) == decision
     assert wanted_of(image.readings.all()) == ""
     sign(clinician, image, "PNEUMONIA", replaces=first.pk)
-    assert final_reading(image) == decision
+    assert final_readings([image.pk]).get(image.pk) == decision
     assert {reading.part for reading in (first, second, decision)} == {"first", "second", "arbiter"}
 
 
@@ -126,4 +130,33 @@ def test_an_edit_that_settles_it_needs_no_arbiter(clinician: User, radiologist: 
     sign(radiologist, image, "PNEUMONIA")
     edit = sign(clinician, image, "PNEUMONIA", replaces=first.pk)
     assert wanted_of(image.readings.all()) == ""
-    assert final_reading(image) == edit
+    assert final_readings([image.pk]).get(image.pk) == edit
+
+
+@pytest.mark.usefixtures("_two_readers")
+def test_no_list_report_or_export_tells_the_second_reader_what_the_first_one_said(
+    clinician: User, radiologist: User, done_study: Study
+) -> None:
+    sign(clinician, image_of(done_study), "OTHER", text="A broken rib.")
+    browser, key = browser_of(radiologist), done_study.pk
+    pages = [browser.get(reverse(name, args=[key])).content.decode() for name in ("report", "report_json")]
+    for said in [*pages, export(browser)[1]]:
+        assert "A broken rib." not in said
+        assert "OTHER" not in said
+    [case] = cases_of(radiologist, list(jobs_visible_to(radiologist)))
+    assert case.reading is None
+    sign(radiologist, image_of(done_study), "OTHER")
+    assert "A broken rib." in browser.get(reverse("report", args=[key])).content.decode()
+
+
+@pytest.mark.usefixtures("_two_readers")
+def test_lists_show_the_reading_that_counts_whoever_edits_last(
+    clinician: User, radiologist: User, arbiter: User, done_study: Study
+) -> None:
+    image = image_of(done_study)
+    first = sign(clinician, image, "NORMAL")
+    sign(radiologist, image, "PNEUMONIA")
+    decision = sign(arbiter, image, "PNEUMONIA")
+    sign(clinician, image, "NORMAL", replaces=first.pk, text="Still.")
+    [case] = cases_of(arbiter, list(jobs_visible_to(arbiter)))
+    assert case.reading == decision
