@@ -1,27 +1,23 @@
 """The worklist: what a user may see and somebody should look at, what needs a person first at its top."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.contrib.postgres.fields import ArrayField
 from django.db.models import (
-    BooleanField,
     Case,
     Count,
     Exists,
     F,
-    Func,
     IntegerChoices,
     Min,
     OuterRef,
     Prefetch,
     Q,
     QuerySet,
-    UUIDField,
     Value,
     When,
     Window,
@@ -30,7 +26,7 @@ from django.db.models import (
 from diagnoses.models import Job, Reading, Study
 from diagnoses.models.job import Label, Purpose
 from diagnoses.models.reading import Part
-from diagnoses.selectors.hiding import hidden_images
+from diagnoses.selectors.hiding import blind_images, hidden_images, reads_first
 from diagnoses.selectors.studies import StudyState, sees_every_study, state_of, visible_to
 from diagnoses.selectors.viewers import Viewer
 from diagnoses.states import JobStatus
@@ -70,10 +66,9 @@ def in_need(user: Viewer, since: datetime) -> Rows:
     Unread ones before read ones, then urgent ones, then by need, then the oldest, who has waited longest. What narrows
     it may ask for `need` and `lacking` of the readings that make up a row, and for `unread`, how many lack a person's.
     """
-    jobs = _latest(user, since)
-    answered = jobs.filter(status=JobStatus.DONE).values_list("image_id", flat=True)
-    hidden = hidden_images(user, list(answered))
-    rows = jobs.alias(need=_need(hidden), lacking=_lacks_reading()).order_by().values(study=F("image__study"))
+    hidden = blind_images(user, "image__") if reads_first(user) else None
+    jobs = _latest(user, since).alias(need=_need(hidden), lacking=_lacks_reading())
+    rows = jobs.order_by().values(study=F("image__study"))
     grouped = rows.annotate(
         worst=Min("need"),
         unread=Count("pk", filter=Q(lacking=True)),
@@ -109,29 +104,23 @@ def _latest(user: Viewer, since: datetime) -> QuerySet[Job]:
 
 
 def _lacks_reading() -> Any:
-    """Whether a reading that the site wants of each image is not signed yet: a first, and where it says so a second."""
+    """Whether a reading that the site wants of each image is not signed yet.
+
+    It wants a first, and where it says so a second, and an arbiter's where these two differ as they stand now.
+    """
     signed = Reading.objects.filter(image=OuterRef("image"))
     if not settings.CXR_SECOND_READER:
         return ~Exists(signed)
-    return ~Exists(signed.filter(part=Part.FIRST)) | ~Exists(signed.filter(part=Part.SECOND))
+    first, second = (signed.filter(part=part) for part in (Part.FIRST, Part.SECOND))
+    differing = second.filter(replaced_by=None).exclude(finding=OuterRef("finding"))
+    is_disputed = Exists(first.filter(Exists(differing), replaced_by=None))
+    return ~Exists(first) | ~Exists(second) | is_disputed & ~Exists(signed.filter(part=Part.ARBITER))
 
 
-class _IsOneOf(Func):
-    """Whether the first is among the second, an array."""
-
-    arg_joiner = " = ANY ("
-    template = "%(expressions)s)"
-    output_field = BooleanField()
-
-
-def _need(hidden: Collection[UUID]) -> Case:
-    keys = Value(sorted(hidden), output_field=ArrayField(UUIDField()))
+def _need(hidden: Q | None) -> Case:
+    """The need of each image; `hidden` says whose answer the user shall not see yet."""
     return Case(
-        *(
-            [When(Q(_IsOneOf(F("image_id"), keys), status=JobStatus.DONE), then=Value(Need.NOT_KNOWN))]
-            if hidden
-            else []
-        ),
+        *([When(hidden, status=JobStatus.DONE, then=Value(Need.NOT_KNOWN))] if hidden else []),
         When(status__in=[JobStatus.QUEUED, JobStatus.RUNNING], then=Value(Need.NOT_KNOWN)),
         When(status=JobStatus.REFUSED, then=Value(Need.REFUSED)),
         When(status=JobStatus.FAILED, then=Value(Need.FAILED)),

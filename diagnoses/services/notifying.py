@@ -1,4 +1,4 @@
-"""Telling people, in the transaction in which readings end, that all they sent is answered or that something is urgent.
+"""Telling people that all they sent is answered, or of something urgent, in the transaction that makes it so.
 
 Of several workers that end the last readings of a batch at once, none sees the others' ends before they are committed.
 So each that may have ended the last one takes the batch's lock, and looks again: the last to get it sees them all.
@@ -30,7 +30,29 @@ def tell_of_ends(jobs: Sequence[Job]) -> None:
     shown = [job for job in jobs if job.purpose != Purpose.SHADOW]
     senders = {_batch_of(job.image.study): job.image.study for job in shown if job.purpose == Purpose.PRIMARY}
     _tell_of_batches(senders)
-    _tell_of_urgent([job for job in shown if job.status == JobStatus.DONE and job.image.study.urgent])
+    tell_of_urgent([job for job in shown if job.status == JobStatus.DONE and job.image.study.urgent])
+
+
+def tell_of_urgent(jobs: Sequence[Job]) -> None:
+    """Write what is to be said of the answers to urgent studies: that pneumonia is likely.
+
+    To those who read first it is said of every answer, since that there is a notice would tell theirs.
+    """
+    if not jobs:
+        return
+    likely = _likely_pneumonia(jobs)
+    every = set(who_sees_every_study().values_list("pk", flat=True))
+    notices = []
+    for study in {job.image.study_id: job.image.study for job in jobs}.values():
+        readers = every | {study.submitted_by_id}
+        blind = who_reads_first(readers)
+        told = blind | (readers if study.pk in likely else set())
+        for user in told:
+            kind = NoticeKind.URGENT_ANSWERED if user in blind else NoticeKind.URGENT_PNEUMONIA
+            notice = _notice(user, kind, str(study.pk))
+            notice.study = study
+            notices.append(notice)
+    Notification.objects.bulk_create(sorted(notices, key=_place), ignore_conflicts=True)
 
 
 def mark_seen(*, user: User, notice_id: int | None = None) -> None:
@@ -56,7 +78,7 @@ def _tell_of_batches(studies: dict[UUID, Study]) -> None:
         sorted(notices, key=_place),
         update_conflicts=True,
         unique_fields=["user", "kind", "about"],
-        update_fields=["created_at", "seen_at"],
+        update_fields=["created_at", "seen_at", "mailed_at"],
     )
 
 
@@ -73,25 +95,6 @@ def _lock(batches: Iterable[UUID]) -> None:
     with connection.cursor() as cursor:
         for key in sorted({batch.int & 0x7FFFFFFF for batch in batches}):
             cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_BATCH_LOCKS, key])
-
-
-def _tell_of_urgent(jobs: Sequence[Job]) -> None:
-    """Of likely pneumonia; to those who read first of every answer, since that there is a notice would tell theirs."""
-    if not jobs:
-        return
-    likely = _likely_pneumonia(jobs)
-    every = set(who_sees_every_study().values_list("pk", flat=True))
-    notices = []
-    for study in {job.image.study_id: job.image.study for job in jobs}.values():
-        readers = every | {study.submitted_by_id}
-        blind = who_reads_first(readers)
-        told = blind | (readers if study.pk in likely else set())
-        for user in told:
-            kind = NoticeKind.URGENT_ANSWERED if user in blind else NoticeKind.URGENT_PNEUMONIA
-            notice = _notice(user, kind, str(study.pk))
-            notice.study = study
-            notices.append(notice)
-    Notification.objects.bulk_create(sorted(notices, key=_place), ignore_conflicts=True)
 
 
 def _likely_pneumonia(jobs: Sequence[Job]) -> set[UUID]:

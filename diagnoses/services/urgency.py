@@ -10,6 +10,8 @@ from diagnoses import audit, notices
 from diagnoses.audit import Actor, AuditEntry
 from diagnoses.models import Job, Study
 from diagnoses.models.audit import AuditAction
+from diagnoses.models.job import Purpose
+from diagnoses.services.notifying import tell_of_urgent
 from diagnoses.states import JobStatus
 
 
@@ -26,9 +28,17 @@ def set_urgency(*, actor: Actor, studies: Collection[Study], urgent: bool) -> in
         audit.record_all(AuditEntry(AuditAction.URGENCY_CHANGED, actor, study, {"urgent": urgent}) for study in changed)
         _take_along(ids)
         notices.tell(ids)
+        if urgent:
+            _tell_of_answers(ids)
         # A job that somebody held just then is either being read now, or was only rung for.
         transaction.on_commit(partial(_take_along, ids), robust=True)
     return len(changed)
+
+
+def _tell_of_answers(study_ids: Collection[uuid.UUID]) -> None:
+    """Say of what was answered before its study became urgent what would have been said at its end."""
+    answered = Job.objects.filter(image__study__in=study_ids, status=JobStatus.DONE).exclude(purpose=Purpose.SHADOW)
+    tell_of_urgent(list(answered.select_related("image__study")))
 
 
 def _take_along(study_ids: Collection[uuid.UUID]) -> None:

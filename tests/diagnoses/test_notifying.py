@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from diagnoses.audit import user_actor
 from diagnoses.models import Job, ModelVersion, Notification, Profile, Study
 from diagnoses.models.job import Purpose
 from diagnoses.models.people import NoticeKind
@@ -16,6 +17,7 @@ from diagnoses.roles import Role
 from diagnoses.services.jobs import end_jobs
 from diagnoses.services.notifying import mark_seen, tell_of_ends
 from diagnoses.services.recovery import reconcile
+from diagnoses.services.urgency import set_urgency
 from diagnoses.states import JobStatus
 from tests.conftest import make_user
 from tests.diagnoses.claiming import complete_job, fail_job, refuse_job
@@ -69,8 +71,10 @@ def test_what_comes_later_in_the_same_go_is_told_again_in_the_same_notice(
     batch = uuid.uuid4()
     end_all(make_study(clinician, model_version, JobStatus.RUNNING, batch=batch))
     mark_seen(user=clinician)
+    Notification.objects.update(mailed_at=timezone.now())
     end_all(make_study(clinician, model_version, JobStatus.RUNNING, batch=batch))
-    assert Notification.objects.get().seen_at is None
+    notice = Notification.objects.get()
+    assert (notice.seen_at, notice.mailed_at) == (None, None)
 
 
 def test_a_shadow_and_another_opinion_tell_nobody_that_a_batch_is_done(
@@ -114,6 +118,37 @@ def test_who_saw_an_urgent_notice_is_not_told_again_by_another_image(
     make_job(study, model_version, JobStatus.RUNNING)
     end_all(study)
     assert Notification.objects.get(kind=URGENT).seen_at
+
+
+def say_urgent(study: Study, by: User, *, urgent: bool = True) -> None:
+    set_urgency(actor=user_actor(by), studies=[study], urgent=urgent)
+
+
+def test_a_study_that_is_said_to_be_urgent_after_its_answer_is_told_of_once(
+    clinician: User, radiologist: User, model_version: ModelVersion
+) -> None:
+    study = make_study(clinician, model_version, JobStatus.DONE, JobStatus.QUEUED)
+    say_urgent(study, clinician)
+    assert told() == [("clinician", URGENT), ("radiologist", URGENT)]
+    mark_seen(user=radiologist)
+    say_urgent(study, clinician, urgent=False)
+    say_urgent(study, clinician)
+    assert len(told()) == 2
+    assert Notification.objects.get(user=radiologist).seen_at
+
+
+def test_that_a_study_is_not_urgent_any_more_is_told_nobody(clinician: User, model_version: ModelVersion) -> None:
+    say_urgent(make_study(clinician, model_version, JobStatus.DONE, urgent=True), clinician, urgent=False)
+    assert told() == []
+
+
+def test_what_a_shadow_said_of_a_study_that_is_urgent_by_now_is_told_nobody(
+    clinician: User, model_version: ModelVersion
+) -> None:
+    study = make_study(clinician, model_version)
+    make_job(study, model_version, JobStatus.DONE, purpose=Purpose.SHADOW)
+    say_urgent(study, clinician)
+    assert told() == []
 
 
 def test_a_job_that_the_scheduler_gives_up_counts_as_answered(clinician: User, model_version: ModelVersion) -> None:

@@ -63,6 +63,20 @@ def test_a_legal_move_changes_the_job(study: Study, model_version: ModelVersion,
     assert (job.ended_at is not None) is (target in ENDED)
 
 
+@pytest.mark.parametrize("urgent", [True, False])
+@pytest.mark.parametrize(
+    ("move", "source"),
+    [(Move.RETRY, JobStatus.FAILED), (Move.OVERRIDE, JobStatus.REFUSED), (Move.RECOVER, JobStatus.RUNNING)],
+)
+def test_a_job_that_is_queued_again_is_as_urgent_as_its_study_is_now(
+    clinician: User, model_version: ModelVersion, move: Move, source: JobStatus, urgent: bool
+) -> None:
+    studies = [make_study(clinician, model_version, urgent=each) for each in (urgent, not urgent)]
+    job, other = (make_job(each, model_version, source, urgent=not each.urgent) for each in studies)
+    moved = move_jobs(Job.objects.filter(pk__in=[job.pk, other.pk]), move, by="somebody")
+    assert {each.pk: each.urgent for each in moved} == {job.pk: urgent, other.pk: not urgent}
+
+
 @pytest.mark.parametrize(("move", "source"), LEGAL)
 def test_a_legal_move_appends_exactly_one_transition(
     study: Study, model_version: ModelVersion, move: Move, source: JobStatus

@@ -18,9 +18,11 @@ from diagnoses.models import Job, ModelVersion, Profile, Reading, Study
 from diagnoses.models.audit import AuditAction
 from diagnoses.models.job import Purpose
 from diagnoses.models.reading import Finding, Part
+from diagnoses.roles import Role
 from diagnoses.selectors import worklist as selector
-from diagnoses.selectors.worklist import page_of
+from diagnoses.selectors.worklist import in_need, page_of
 from diagnoses.states import JobStatus
+from tests.conftest import make_user
 from tests.diagnoses.conftest import browser_of
 from tests.diagnoses.factory import last_event, make_job, make_job_of, make_result, make_study, queries_of
 
@@ -34,15 +36,16 @@ def make_answered(owner: User, model_version: ModelVersion, patient: str, **resu
     return study
 
 
-def sign(study: Study, reader: User, part: Part = Part.FIRST) -> None:
+def sign(study: Study, reader: User, part: Part = Part.FIRST, finding: Finding = Finding.NORMAL) -> None:
     for image in study.images.all():
         Reading.objects.create(
             image=image,
             reader=reader,
             reader_name=reader.username,
             part=part,
-            finding=Finding.NORMAL,
+            finding=finding,
             answer_shown=True,
+            replaces=Reading.objects.filter(image=image, reader=reader, replaced_by=None).first(),
         )
 
 
@@ -213,6 +216,70 @@ def test_where_second_readers_are_wanted_a_study_is_unread_until_both_have_signe
     assert patients_for(radiologist) == ["TWO"]
     sign(study, radiologist, Part.SECOND)
     assert patients_for(radiologist) == []
+
+
+def test_where_two_readers_differ_a_study_is_unread_until_an_arbiter_has_signed(
+    clinician: User, radiologist: User, model_version: ModelVersion, settings: LazySettings
+) -> None:
+    settings.CXR_SECOND_READER = True
+    study = make_answered(clinician, model_version, "DISPUTED")
+    sign(study, clinician)
+    sign(study, radiologist, Part.SECOND, Finding.PNEUMONIA)
+    assert patients_for(radiologist) == ["DISPUTED"]
+    sign(study, make_user("arbiter", Role.RADIOLOGIST), Part.ARBITER)
+    assert patients_for(radiologist) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [((Finding.PNEUMONIA, Finding.NORMAL), []), ((Finding.NORMAL, Finding.PNEUMONIA), ["CHANGED"])],
+)
+def test_readers_differ_by_what_they_say_now_and_not_by_what_they_said_before(
+    said: tuple[Finding, ...],
+    expected: list[str],
+    clinician: User,
+    radiologist: User,
+    model_version: ModelVersion,
+    settings: LazySettings,
+) -> None:
+    settings.CXR_SECOND_READER = True
+    study = make_answered(clinician, model_version, "CHANGED")
+    sign(study, clinician)
+    for finding in said:
+        sign(study, radiologist, Part.SECOND, finding)
+    assert patients_for(radiologist) == expected
+
+
+def test_a_site_without_second_readers_waits_for_no_arbiter(
+    clinician: User, radiologist: User, model_version: ModelVersion
+) -> None:
+    study = make_answered(clinician, model_version, "ONE")
+    sign(study, clinician)
+    sign(study, radiologist, Part.SECOND, Finding.PNEUMONIA)
+    assert patients_for(radiologist) == []
+
+
+def test_the_database_itself_hides_answers_from_the_lists_order(clinician: User, one_of_each: dict[str, Study]) -> None:
+    Profile.objects.create(user=clinician, reads_first=True)
+    statements = queries_of(lambda: page_of(in_need(clinician, timezone.now() - timedelta(days=1)), 1))
+    assert len([sql for sql in statements if "diagnoses_job" in sql]) == 1
+    sign(one_of_each["pneumonia"], clinician)
+    assert patients_for(clinician, "verdict=1&read=all") == ["pneumonia"]
+
+
+@pytest.mark.parametrize(("second_reader", "expected"), [(True, []), (False, ["SECOND"])])
+def test_order_and_filter_tell_no_second_reader_an_answer_before_their_own(
+    second_reader: bool,
+    expected: list[str],
+    clinician: User,
+    radiologist: User,
+    model_version: ModelVersion,
+    settings: LazySettings,
+) -> None:
+    settings.CXR_SECOND_READER = second_reader
+    Profile.objects.create(user=radiologist, reads_first=True)
+    sign(make_answered(clinician, model_version, "SECOND"), clinician)
+    assert patients_for(radiologist, "verdict=1&read=all") == expected
 
 
 def test_a_hidden_answer_is_shown_once_its_reader_has_read(
