@@ -24,6 +24,7 @@ class Migration(migrations.Migration):
                             ("urgent_pneumonia", "Urgent, and likely pneumonia"),
                             ("urgent_answered", "An urgent study waits for you"),
                             ("export_done", "An export is ready"),
+                            ("export_failed", "Nothing was exported"),
                         ],
                         max_length=16,
                     ),

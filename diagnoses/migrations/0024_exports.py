@@ -35,6 +35,10 @@ class Migration(migrations.Migration):
                 ),
                 ("total", models.PositiveIntegerField(default=0, help_text="Studies to pack.")),
                 ("packed", models.PositiveIntegerField(default=0)),
+                (
+                    "site_wide",
+                    models.BooleanField(default=False, help_text="Packed with the right to every study of the site."),
+                ),
                 ("stored_name", models.CharField(blank=True, max_length=128)),
                 ("byte_size", models.PositiveBigIntegerField(default=0)),
                 (
@@ -49,6 +53,11 @@ class Migration(migrations.Migration):
                             (
                                 "nothing_left",
                                 "No case matches the filter any more. Look at the history again.",
+                            ),
+                            (
+                                "hidden_answers",
+                                "You read first, so cases cannot be looked for by the answer: "
+                                "that would tell it. Clear “Answer” and “Certainty”, or change your preferences.",
                             ),
                             (
                                 "storage",

@@ -35,6 +35,7 @@ class Migration(migrations.Migration):
                     ("answer_uncovered", "Hidden answer shown"),
                     ("report_viewed", "Report viewed"),
                     ("export_requested", "Export requested"),
+                    ("export_cancelled", "Export cancelled"),
                     ("export_fetched", "Export fetched"),
                     ("figures_viewed", "Figures of the site viewed"),
                     ("ai_paused", "AI paused"),

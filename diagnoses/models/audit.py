@@ -28,6 +28,7 @@ class AuditAction(models.TextChoices):
     ANSWER_UNCOVERED = "answer_uncovered", _("Hidden answer shown")
     REPORT_VIEWED = "report_viewed", _("Report viewed")
     EXPORT_REQUESTED = "export_requested", _("Export requested")
+    EXPORT_CANCELLED = "export_cancelled", _("Export cancelled")
     EXPORT_FETCHED = "export_fetched", _("Export fetched")
     FIGURES_VIEWED = "figures_viewed", _("Figures of the site viewed")
     AI_PAUSED = "ai_paused", _("AI paused")

@@ -22,6 +22,13 @@ class ExportFault(models.TextChoices):
 
     TOO_LARGE = "too_large", _("The file would be too large. Narrow the filter in the history and export it in parts.")
     NOTHING_LEFT = "nothing_left", _("No case matches the filter any more. Look at the history again.")
+    HIDDEN_ANSWERS = (
+        "hidden_answers",
+        _(
+            "You read first, so cases cannot be looked for by the answer: that would tell it. Clear “Answer” and "
+            "“Certainty”, or change your preferences."
+        ),
+    )
     STORAGE = "storage", _("Files could not be read or written. Try again later; if it lasts, tell your IT.")
     WORKER_LOST = "worker_lost", _("The worker stopped several times over it. Tell your IT, or try again later.")
     SWITCHED_OFF = "switched_off", _("The account is switched off.")
@@ -38,6 +45,7 @@ class Export(models.Model):
     status = models.CharField(max_length=7, choices=ExportStatus, default=ExportStatus.QUEUED)
     total = models.PositiveIntegerField(default=0, help_text="Studies to pack.")
     packed = models.PositiveIntegerField(default=0)
+    site_wide = models.BooleanField(default=False, help_text="Packed with the right to every study of the site.")
     stored_name = models.CharField(max_length=128, blank=True)
     byte_size = models.PositiveBigIntegerField(default=0)
     error_code = models.CharField(max_length=16, choices=ExportFault, blank=True)

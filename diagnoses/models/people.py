@@ -63,6 +63,7 @@ class NoticeKind(models.TextChoices):
     URGENT_PNEUMONIA = "urgent_pneumonia", _("Urgent, and likely pneumonia")
     URGENT_ANSWERED = "urgent_answered", _("An urgent study waits for you")
     EXPORT_DONE = "export_done", _("An export is ready")
+    EXPORT_FAILED = "export_failed", _("Nothing was exported")
 
 
 class Notification(models.Model):

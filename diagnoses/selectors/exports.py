@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
+from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
@@ -15,7 +16,7 @@ from diagnoses.models import Export, Job
 from diagnoses.models.export import ExportStatus
 from diagnoses.selectors.history import find_jobs
 from diagnoses.selectors.ranges import HistoryFilter
-from diagnoses.selectors.studies import jobs_visible_to
+from diagnoses.selectors.studies import jobs_visible_to, sees_every_study
 from diagnoses.selectors.viewers import Viewer
 
 IN_PROGRESS = (ExportStatus.QUEUED, ExportStatus.RUNNING)
@@ -28,18 +29,25 @@ def exports_of(user: Viewer) -> QuerySet[Export]:
     return Export.objects.filter(user_id=user.pk)
 
 
+def may_fetch(user: Viewer, export: Export) -> bool:
+    """Whether one of the user's own has a file for them: one of the whole site only while they may see all of it."""
+    return export.status == ExportStatus.DONE and (not export.site_wide or sees_every_study(user))
+
+
 def expired_exports() -> QuerySet[Export]:
     """Those that ended so long ago that they go."""
     return Export.objects.filter(ended_at__lt=Now() - timedelta(days=settings.CXR_EXPORT_DAYS))
 
 
 def matching_studies(user: Viewer, wanted: HistoryFilter, most: int) -> list[uuid.UUID]:
-    """The first studies with a reading that matches, newest first; never more than `most`."""
+    """The first studies with a reading that matches, newest first; never more than `most`. Raises HiddenFilterError."""
     found: dict[uuid.UUID, None] = {}
-    for study_id in find_jobs(user, wanted).values_list("image__study_id", flat=True).iterator(chunk_size=500):
-        found[study_id] = None
-        if len(found) == most:
-            break
+    of_jobs = find_jobs(user, wanted).values_list("image__study_id", flat=True)
+    with transaction.atomic():  # outside of one PostgreSQL works out all rows of a cursor before it gives the first
+        for study_id in of_jobs.iterator(chunk_size=500):
+            found[study_id] = None
+            if len(found) == most:
+                break
     return list(found)
 
 

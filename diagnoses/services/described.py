@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from diagnoses.models import Reading, Result, Study
 from diagnoses.selectors.cases import HIDDEN_WORDS, Case
@@ -12,7 +13,7 @@ from diagnoses.selectors.cases import HIDDEN_WORDS, Case
 def described_study(study: Study) -> dict[str, Any]:
     """What is known of it beside its images."""
     return {
-        "notice": "An aid to reading, not a diagnosis. The clinician decides.",
+        "notice": _("An aid to reading, not a diagnosis. The clinician decides."),
         "study": str(study.pk),
         "sent_at": _moment(study.created_at),
         "patient_id": study.patient_id,
@@ -45,7 +46,7 @@ def _described(case: Case, heatmap_file: str) -> dict[str, Any]:
         "model_version": job.model_version.version,
         "status": job.status,
         "error": job.error_code,
-        "error_message": job.error_message,
+        "error_message": job.error_words,
         "override": job.override_code,
         "override_by": job.override_by,
         "override_reason": job.override_reason,

@@ -55,8 +55,8 @@ class ExportClaim:
 def request_export(*, actor: Actor, user: User, query: str, wanted: HistoryFilter) -> Export:
     """Have the studies with a reading that matches packed for this user; a worker does it when nothing waits for it.
 
-    `query` is the filter as the history's address has it. Raises NothingToExportError, TooManyCasesError and
-    TooManyExportsError.
+    `query` is the filter as the history's address has it. Raises HiddenFilterError, NothingToExportError,
+    TooManyCasesError and TooManyExportsError.
     """
     most = settings.CXR_EXPORT_CASES
     count = len(matching_studies(user, wanted, most + 1))
@@ -65,26 +65,38 @@ def request_export(*, actor: Actor, user: User, query: str, wanted: HistoryFilte
     if count > most:
         raise TooManyCasesError
     with transaction.atomic():
-        User.objects.select_for_update().get(pk=user.pk)
-        if exports_of(user).filter(status__in=IN_PROGRESS).count() >= MOST_AT_ONCE:
+        if _locked_count(user.pk) >= MOST_AT_ONCE:
             raise TooManyExportsError
         export = Export.objects.create(user=user, query=query, wanted=stored_filter(wanted), total=count)
         audit.record(AuditAction.EXPORT_REQUESTED, actor, export, filter=query, studies=count)
     return export
 
 
-def cancel_export(*, export: Export) -> None:
+def cancel_export(*, actor: Actor, export: Export) -> None:
     """Have it no more, whatever has become of it. A worker that packs it notices at its next step."""
     with transaction.atomic():
-        name = Export.objects.select_for_update().values_list("stored_name", flat=True).filter(pk=export.pk).first()
-        Export.objects.filter(pk=export.pk).delete()
-    _remove_file(name)
+        held = Export.objects.select_for_update().filter(pk=export.pk).first()
+        if held is None:
+            return
+        detail = {"filter": held.query, "studies": held.total, "status": held.status}
+        audit.record(AuditAction.EXPORT_CANCELLED, actor, held, **detail)
+        Export.objects.filter(pk=held.pk).delete()
+    _remove_file(held.stored_name)
 
 
-def retry_export(*, export: Export) -> bool:
-    """Pack it again that failed. False where it has not failed (any more)."""
-    failed = Export.objects.filter(pk=export.pk, status=ExportStatus.FAILED)
-    return bool(failed.update(status=ExportStatus.QUEUED, attempts=0, packed=0, error_code="", ended_at=None))
+def retry_export(*, actor: Actor, export: Export) -> bool:
+    """Pack it again that failed. False where it has not failed (any more). Raises TooManyExportsError."""
+    with transaction.atomic():
+        in_progress = _locked_count(export.user_id)
+        failed = Export.objects.filter(pk=export.pk, status=ExportStatus.FAILED)
+        if in_progress >= MOST_AT_ONCE and failed.exists():
+            raise TooManyExportsError
+        if not failed.update(status=ExportStatus.QUEUED, attempts=0, packed=0, error_code="", ended_at=None):
+            return False
+        Notification.objects.filter(kind=NoticeKind.EXPORT_FAILED, about=str(export.pk)).delete()
+        detail = {"filter": export.query, "studies": export.total, "retried": True}
+        audit.record(AuditAction.EXPORT_REQUESTED, actor, export, **detail)
+    return True
 
 
 def reading_comes_first(model_versions: Collection[ModelVersion]) -> bool:
@@ -120,9 +132,14 @@ def claim_export() -> ExportClaim | None:
             _end(Export.objects.filter(pk=export.pk), ExportStatus.FAILED, error_code=fault)
 
 
-def note_progress(*, claim: ExportClaim, packed: int | None = None, total: int | None = None) -> bool:
+def note_begin(*, claim: ExportClaim, total: int, site_wide: bool) -> bool:
+    """Say what is packed, and with which right. False where the export is not the worker's own any more."""
+    return bool(_held(claim).update(lease_until=_lease_end(), total=total, site_wide=site_wide))
+
+
+def note_progress(*, claim: ExportClaim, packed: int | None = None) -> bool:
     """Say that the worker still is at it, and how far. False where the export is not its own any more."""
-    changes = {name: count for name, count in (("packed", packed), ("total", total)) if count is not None}
+    changes = {} if packed is None else {"packed": packed}
     return bool(_held(claim).update(lease_until=_lease_end(), **changes))
 
 
@@ -133,12 +150,7 @@ def give_back_export(*, claim: ExportClaim) -> None:
 
 def finish_export(*, claim: ExportClaim, stored_name: str, byte_size: int) -> bool:
     """Give it to its owner, and tell them. False where it is not the worker's any more; then its file is removed."""
-    with transaction.atomic():
-        is_done = _end(_held(claim), ExportStatus.DONE, stored_name=stored_name, byte_size=byte_size, packed=F("total"))
-        if is_done:
-            owner = Export.objects.values_list("user", flat=True).get(pk=claim.export_id)
-            kind, about = NoticeKind.EXPORT_DONE, str(claim.export_id)
-            Notification.objects.get_or_create(user_id=owner, kind=kind, about=about)
+    is_done = _end(_held(claim), ExportStatus.DONE, stored_name=stored_name, byte_size=byte_size, packed=F("total"))
     if not is_done:
         _remove_file(stored_name)
     return is_done
@@ -160,6 +172,12 @@ def remove_expired_exports() -> int:
     return removed
 
 
+def _locked_count(user_id: int) -> int:
+    """Of the user's exports in progress. No other wish of theirs is counted before the transaction's end."""
+    user = User.objects.select_for_update().get(pk=user_id)
+    return exports_of(user).filter(status__in=IN_PROGRESS).count()
+
+
 def _fault_of(export: Export) -> ExportFault | None:
     if not export.user.is_active:
         return ExportFault.SWITCHED_OFF
@@ -171,7 +189,15 @@ def _held(claim: ExportClaim) -> QuerySet[Export]:
 
 
 def _end(exports: QuerySet[Export], status: ExportStatus, **changes: Any) -> bool:
-    return bool(exports.update(status=status, lease_until=None, ended_at=Now(), **changes))
+    """End the export, if it is among these, and tell its owner."""
+    with transaction.atomic():
+        export = exports.select_for_update().first()
+        if export is None:
+            return False
+        exports.update(status=status, lease_until=None, ended_at=Now(), **changes)
+        kind = NoticeKind.EXPORT_DONE if status is ExportStatus.DONE else NoticeKind.EXPORT_FAILED
+        Notification.objects.get_or_create(user_id=export.user_id, kind=kind, about=str(export.pk))
+    return True
 
 
 def _lease_end() -> Any:
@@ -179,7 +205,7 @@ def _lease_end() -> Any:
     return Now() + timedelta(seconds=settings.CXR_READING_SECONDS + settings.CXR_LEASE_SECONDS)
 
 
-def _remove_file(name: str | None) -> None:
+def _remove_file(name: str) -> None:
     if not name:
         return
     try:

@@ -28,6 +28,8 @@ from diagnoses.models import Export, Profile
 from diagnoses.models.export import ExportFault
 from diagnoses.selectors.cases import Case, cases_of
 from diagnoses.selectors.exports import filter_of, jobs_of_studies, matching_studies
+from diagnoses.selectors.history import HiddenFilterError
+from diagnoses.selectors.studies import sees_every_study
 from diagnoses.services import exporting
 from diagnoses.services.described import described_image, described_study
 from diagnoses.services.exporting import ExportClaim
@@ -62,6 +64,8 @@ def pack(claim: ExportClaim) -> Generator[None, None, None]:
         _log.info("Export %s was cancelled, or is another worker's", claim.export_id)
     except _FaultError as error:
         exporting.fail_export(claim=claim, fault=error.fault)
+    except HiddenFilterError:  # its owner has chosen to read first since
+        exporting.fail_export(claim=claim, fault=ExportFault.HIDDEN_ANSWERS)
     except OSError:
         _log.exception("Export %s could not be packed", claim.export_id)
         exporting.fail_export(claim=claim, fault=ExportFault.STORAGE)
@@ -74,17 +78,20 @@ def pack(claim: ExportClaim) -> Generator[None, None, None]:
 
 def _pack(claim: ExportClaim) -> Iterator[None]:
     export = Export.objects.get(pk=claim.export_id)
-    studies = matching_studies(_owner(export), filter_of(export.wanted), settings.CXR_EXPORT_CASES)
+    owner = _owner(export)
+    studies = matching_studies(owner, filter_of(export.wanted), settings.CXR_EXPORT_CASES)
     if not studies:
         raise _FaultError(ExportFault.NOTHING_LEFT)
-    _note(claim, total=len(studies))
+    if not exporting.note_begin(claim=claim, total=len(studies), site_wide=sees_every_study(owner)):
+        raise _LostError
     name = storage.new_export_name()
     with translation.override(_language_of(export)), storage.writing(name) as file:
         with ZipFile(file, "w") as archive:
             package = _Package(file, archive)
             for packed, study_id in enumerate(studies, 1):
                 yield from _pack_study(package, _owner(export), study_id)
-                _note(claim, packed=packed)
+                if not exporting.note_progress(claim=claim, packed=packed):
+                    raise _LostError
             package.write("index.csv", "".join(package.index).encode(), ZIP_DEFLATED)
         byte_size = file.tell()
     exporting.finish_export(claim=claim, stored_name=name, byte_size=byte_size)
@@ -170,8 +177,3 @@ def _owner(export: Export) -> User:
 def _language_of(export: Export) -> str:
     chosen = Profile.objects.values_list("language", flat=True).filter(user=export.user_id).first()
     return chosen or settings.LANGUAGE_CODE
-
-
-def _note(claim: ExportClaim, **progress: int) -> None:
-    if not exporting.note_progress(claim=claim, **progress):
-        raise _LostError

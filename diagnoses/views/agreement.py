@@ -117,7 +117,9 @@ def agreement(request: HttpRequest) -> HttpResponse:
     if not selectors.sees_all(user):
         del chosen.form.fields["reader_name"]
     table = DiscordantTable(chosen.qs)
-    tables.RequestConfig(request, paginate={"per_page": _PAGE_SIZE}).configure(table)
+    tables.RequestConfig(request, paginate=False).configure(table)
+    table.paginate(per_page=_PAGE_SIZE)
+    table.page = table.paginator.get_page(request.GET.get(table.prefixed_page_field))
     audit.record(AuditAction.FIGURES_VIEWED, audit.actor_of(request), page="agreement", found=len(table.paginated_rows))
     context = {
         "sees_all": selectors.sees_all(user),

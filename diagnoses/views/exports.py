@@ -22,8 +22,8 @@ from diagnoses import audit, storage
 from diagnoses.forms import HistoryForm
 from diagnoses.models import Export
 from diagnoses.models.audit import AuditAction
-from diagnoses.models.export import ExportStatus
-from diagnoses.selectors.exports import IN_PROGRESS, exports_of
+from diagnoses.selectors.exports import IN_PROGRESS, exports_of, may_fetch
+from diagnoses.selectors.history import HiddenFilterError
 from diagnoses.selectors.registry import a_worker_is_alive
 from diagnoses.services.exporting import (
     MOST_AT_ONCE,
@@ -57,7 +57,9 @@ def export_list(request: HttpRequest) -> HttpResponse:
 @never_cache
 def export_file(request: HttpRequest, export_id: uuid.UUID) -> HttpResponseBase:
     """The packed cases."""
-    export = get_object_or_404(exports_of(request.user).filter(status=ExportStatus.DONE), pk=export_id)
+    export = get_object_or_404(exports_of(request.user), pk=export_id)
+    if not may_fetch(request.user, export):
+        raise Http404
     try:
         with storage.reading(export.stored_name):
             pass  # it is there; it is read once the response is on its way
@@ -76,7 +78,8 @@ def export_file(request: HttpRequest, export_id: uuid.UUID) -> HttpResponseBase:
 @never_cache
 def export_cancel(request: HttpRequest, export_id: uuid.UUID) -> HttpResponse:
     """Have it no more: not packed to its end, or removed before its time."""
-    cancel_export(export=get_object_or_404(exports_of(request.user), pk=export_id))
+    export = get_object_or_404(exports_of(request.user), pk=export_id)
+    cancel_export(actor=audit.actor_of(request), export=export)
     return redirect("exports")
 
 
@@ -84,7 +87,11 @@ def export_cancel(request: HttpRequest, export_id: uuid.UUID) -> HttpResponse:
 @never_cache
 def export_retry(request: HttpRequest, export_id: uuid.UUID) -> HttpResponse:
     """Pack again what failed."""
-    retry_export(export=get_object_or_404(exports_of(request.user), pk=export_id))
+    export = get_object_or_404(exports_of(request.user), pk=export_id)
+    try:
+        retry_export(actor=audit.actor_of(request), export=export)
+    except TooManyExportsError:
+        return _no(request, export.query, _too_many_at_once_words(), 429)
     return redirect("exports")
 
 
@@ -98,18 +105,24 @@ def _ask(request: HttpRequest) -> HttpResponse:
         return _no(request, query, _("The filter is not valid. Go back to the history and set it again."), 400)
     try:
         request_export(actor=audit.actor_of(request), user=request.user, query=query, wanted=form.wanted())
+    except HiddenFilterError as error:
+        return _no(request, query, str(error), 400)
     except NothingToExportError:
         return _no(request, query, _("No case matches, so there is nothing to pack. Loosen the filter."), 400)
     except TooManyCasesError:
         return _no(request, query, _too_many_words(), 400)
     except TooManyExportsError:
-        words = ngettext(
-            "You have %(most)d export in progress already. Wait until it is ready, or cancel it.",
-            "You have %(most)d exports in progress already. Wait until one is ready, or cancel one.",
-            MOST_AT_ONCE,
-        )
-        return _no(request, query, words % {"most": MOST_AT_ONCE}, 429)
+        return _no(request, query, _too_many_at_once_words(), 429)
     return redirect("exports")
+
+
+def _too_many_at_once_words() -> str:
+    words = ngettext(
+        "You have %(most)d export in progress already. Wait until it is ready, or cancel it.",
+        "You have %(most)d exports in progress already. Wait until one is ready, or cancel one.",
+        MOST_AT_ONCE,
+    )
+    return words % {"most": MOST_AT_ONCE}
 
 
 def _too_many_words() -> str:
@@ -132,7 +145,7 @@ def _show(request: HttpRequest, template: str) -> HttpResponse:
     found = list(exports_of(request.user))
     in_progress = any(export.status in IN_PROGRESS for export in found)
     context = {
-        "rows": [_row(export) for export in found],
+        "rows": [_row(request, export) for export in found],
         "in_progress": in_progress,
         "no_worker": in_progress and not a_worker_is_alive(),
         "days": settings.CXR_EXPORT_DAYS,
@@ -140,13 +153,14 @@ def _show(request: HttpRequest, template: str) -> HttpResponse:
     return render(request, template, context)
 
 
-def _row(export: Export) -> dict[str, object]:
+def _row(request: HttpRequest, export: Export) -> dict[str, object]:
     """An export with its filter in words, and the moment at which it goes."""
     form = HistoryForm(QueryDict(export.query))
     until = export.ended_at + timedelta(days=settings.CXR_EXPORT_DAYS) if export.ended_at else None
     return {
         "export": export,
         "until": until,
+        "fetchable": may_fetch(request.user, export),
         "chips": chips_of(form, QueryDict(export.query)) if form.is_valid() else [],
     }
 

@@ -42,7 +42,8 @@ class ShownNotice:
         """Where to go with it."""
         if self.notice.study_id:
             return reverse("study", args=[self.notice.study_id])
-        return reverse("exports" if self.notice.kind == NoticeKind.EXPORT_DONE else "worklist")
+        of_export = self.notice.kind in (NoticeKind.EXPORT_DONE, NoticeKind.EXPORT_FAILED)
+        return reverse("exports" if of_export else "worklist")
 
 
 @require_safe

@@ -150,6 +150,24 @@ def test_the_contradictions_are_filtered_and_sorted(
     assert "Enter a valid date" in page_of(browser, "?until=yesterday")
 
 
+def test_no_address_makes_a_page_longer_or_breaks_it(
+    browser: Client, clinician: User, model_version: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("diagnoses.views.agreement._PAGE_SIZE", 2)
+    for _ in range(3):
+        sign(clinician, image_of(answered(clinician, model_version)), "NORMAL")
+    for query, shown in [
+        ("", 2),
+        ("?page=2", 1),
+        ("?page=two", 2),
+        ("?page=99", 1),
+        ("?page=-1", 1),
+        ("?per_page=-1", 2),
+        ("?per_page=1000000", 2),
+    ]:
+        assert page_of(browser, query).count("/#image-0") == shown, query
+
+
 def test_a_page_without_readings_says_what_to_do(browser: Client) -> None:
     page = page_of(browser)
     assert "Choose “Read first” in the preferences" in page

@@ -1,22 +1,26 @@
 """Exports: asked for within limits, one worker's at a time, and their owner's alone to the end."""
 
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
+from django.db import connection
 from django.db.models.functions import Now
+from django.urls import reverse
 
 from diagnoses import storage
 from diagnoses.audit import user_actor
-from diagnoses.models import Export, ModelVersion, Notification, PauseChange
+from diagnoses.models import AuditEvent, Export, ModelVersion, Notification, PauseChange
 from diagnoses.models.audit import AuditAction
 from diagnoses.models.export import ExportFault, ExportStatus
-from diagnoses.selectors.exports import exports_of, filter_of, stored_filter
+from diagnoses.selectors.exports import exports_of, filter_of, matching_studies, stored_filter
 from diagnoses.selectors.ranges import HistoryFilter
 from diagnoses.services import exporting
 from diagnoses.services.exporting import ExportClaim, claim_export
 from diagnoses.states import JobStatus
+from diagnoses.views.notices import ShownNotice
 from tests.diagnoses.factory import last_event, make_export, make_study, stored_files
 
 EVERYTHING = HistoryFilter()
@@ -147,16 +151,70 @@ def test_its_owner_is_told_once_that_it_is_ready(clinician: User, export: Export
 
 def test_a_cancelled_one_is_gone_with_its_file(clinician: User) -> None:
     export = make_export(clinician)
-    exporting.cancel_export(export=export)
+    exporting.cancel_export(actor=user_actor(clinician), export=export)
     assert not Export.objects.exists()
     assert stored_files() == []
 
 
-def test_only_a_failed_one_is_tried_again(export: Export) -> None:
-    assert not exporting.retry_export(export=export)
+def test_a_cancelled_one_is_on_record_once(clinician: User) -> None:
+    export = make_export(clinician, query="patient_id=P-1")
+    for _ in range(2):
+        exporting.cancel_export(actor=user_actor(clinician), export=export)
+    event = AuditEvent.objects.get(action=AuditAction.EXPORT_CANCELLED)
+    assert (event.actor_name, event.object_id) == ("clinician", str(export.pk))
+    assert event.detail == {"filter": "patient_id=P-1", "studies": 1, "status": "done"}
+
+
+def test_only_a_failed_one_is_tried_again_and_that_is_on_record(clinician: User, export: Export) -> None:
+    actor = user_actor(clinician)
+    assert not exporting.retry_export(actor=actor, export=export)
     exporting.fail_export(claim=claimed(), fault=ExportFault.STORAGE)
-    assert exporting.retry_export(export=export)
+    assert exporting.retry_export(actor=actor, export=export)
+    assert not exporting.retry_export(actor=actor, export=export)
     assert status_of(export) == ("queued", "")
+    assert AuditEvent.objects.filter(action=AuditAction.EXPORT_REQUESTED).count() == 2
+    assert last_event(AuditAction.EXPORT_REQUESTED).detail == {"filter": "", "studies": 1, "retried": True}
+
+
+def test_trying_again_is_no_way_to_have_more_in_progress(clinician: User, export: Export) -> None:
+    exporting.fail_export(claim=claimed(), fault=ExportFault.STORAGE)
+    for _ in range(exporting.MOST_AT_ONCE):
+        asked(clinician)
+    with pytest.raises(exporting.TooManyExportsError):
+        exporting.retry_export(actor=user_actor(clinician), export=export)
+    assert status_of(export) == ("failed", ExportFault.STORAGE)
+
+
+def test_its_owner_is_told_of_each_failure_and_of_none_that_is_tried_again(clinician: User, export: Export) -> None:
+    for _ in range(2):
+        exporting.fail_export(claim=claimed(), fault=ExportFault.STORAGE)
+        notice = Notification.objects.get()
+        assert (notice.user, notice.kind, notice.about) == (clinician, "export_failed", str(export.pk))
+        assert ShownNotice(notice).address == reverse("exports")
+        exporting.retry_export(actor=user_actor(clinician), export=export)
+        assert not Notification.objects.exists()
+
+
+def test_its_owner_is_told_of_one_that_took_its_workers_down(clinician: User, export: Export) -> None:
+    Export.objects.update(attempts=99)
+    assert claim_export() is None
+    assert Notification.objects.get().kind == "export_failed"
+
+
+def test_studies_are_counted_no_further_than_is_asked(clinician: User, model_version: ModelVersion) -> None:
+    for _ in range(3):
+        make_study(clinician, model_version, JobStatus.DONE)
+    outside, within = len(connection.savepoint_ids), []
+
+    def look(execute: Any, sql: str, *said: Any) -> Any:
+        if sql.startswith("SELECT") and '"diagnoses_job"' in sql:
+            within.append(len(connection.savepoint_ids))
+        return execute(sql, *said)
+
+    with connection.execute_wrapper(look):
+        assert len(matching_studies(clinician, EVERYTHING, 2)) == 2
+    # Only within a transaction of its own does the database stop where its reader does.
+    assert within == [outside + 1]
 
 
 def test_what_was_kept_for_its_days_goes_and_what_is_younger_stays(clinician: User, settings: LazySettings) -> None:

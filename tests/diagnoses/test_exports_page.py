@@ -13,9 +13,12 @@ from django.test import AsyncClient, Client
 from django.urls import reverse
 
 from diagnoses import storage
-from diagnoses.models import AuditEvent, Export, Job
+from diagnoses.models import AuditEvent, Export, Job, Profile
 from diagnoses.models.audit import AuditAction
 from diagnoses.models.export import ExportFault, ExportStatus
+from diagnoses.roles import Role
+from diagnoses.services.exporting import MOST_AT_ONCE
+from tests.conftest import make_user
 from tests.diagnoses.conftest import browser_of
 from tests.diagnoses.factory import broken_audit, last_event, make_export
 
@@ -65,6 +68,16 @@ def test_a_wish_that_cannot_be_met_is_answered_with_words_and_the_way_back(
     assert not Export.objects.exists()
 
 
+def test_who_reads_first_is_told_that_cases_are_not_exported_by_their_answer(
+    browser: Client, clinician: User, done: Job
+) -> None:
+    Profile.objects.create(user=clinician, reads_first=True)
+    response = browser.post(reverse("exports"), {"query": "label=PNEUMONIA"})
+    assert response.status_code == 400
+    assert "You read first, so cases cannot be looked for by the answer" in response.content.decode()
+    assert not Export.objects.exists()
+
+
 def test_more_than_may_be_is_said_with_its_number(browser: Client, done: Job, settings: LazySettings) -> None:
     settings.CXR_EXPORT_CASES = 0
     response = browser.post(reverse("exports"), {"query": ""})
@@ -102,6 +115,20 @@ def test_an_outsider_neither_sees_nor_fetches_nor_ends_another_users_export(
         assert "P-1" not in page_of(client)
     assert Export.objects.filter(pk=export.pk).exists()
     assert not AuditEvent.objects.filter(action=AuditAction.EXPORT_FETCHED).exists()
+
+
+def test_what_holds_the_whole_site_is_fetched_only_with_the_right_to_it(db: None) -> None:
+    radiologist = make_user("radiologist", Role.RADIOLOGIST)
+    export, own = make_export(radiologist, site_wide=True), make_export(radiologist)
+    client = browser_of(radiologist)
+    address = reverse("export_file", args=[export.pk])
+    assert fetched(client, export)[0].status_code == 200
+    assert address in page_of(client)
+    radiologist.groups.clear()
+    assert fetched(client, export)[0].status_code == 404
+    assert address not in page_of(client)
+    assert fetched(client, own)[0].status_code == 200
+    assert AuditEvent.objects.filter(action=AuditAction.EXPORT_FETCHED).count() == 2
 
 
 @pytest.mark.parametrize("status", [ExportStatus.QUEUED, ExportStatus.RUNNING, ExportStatus.FAILED])
@@ -157,6 +184,15 @@ def test_a_failed_one_says_why_and_is_tried_again(browser: Client, clinician: Us
     assert browser.post(reverse("export_retry", args=[export.pk])).status_code == 302
     export.refresh_from_db()
     assert (export.status, export.error_code) == ("queued", "")
+
+
+def test_a_failed_one_waits_its_turn_where_enough_are_in_progress(browser: Client, clinician: User) -> None:
+    export = make_export(clinician, status=ExportStatus.FAILED)
+    for _ in range(MOST_AT_ONCE):
+        make_export(clinician, status=ExportStatus.QUEUED)
+    response = browser.post(reverse("export_retry", args=[export.pk]))
+    assert response.status_code == 429
+    assert "exports in progress already" in response.content.decode()
 
 
 def test_one_that_is_no_longer_wanted_is_gone(browser: Client, clinician: User) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
+from django.utils import translation
 
 from diagnoses import storage
 from diagnoses.audit import user_actor
@@ -21,9 +22,11 @@ from diagnoses.imaging import lossless
 from diagnoses.models import Export, Job, ModelVersion, Profile, Study
 from diagnoses.models.export import ExportFault
 from diagnoses.models.job import Purpose
+from diagnoses.roles import Role
 from diagnoses.selectors.ranges import HistoryFilter
 from diagnoses.services import exporting, packing
 from diagnoses.states import JobStatus
+from tests.conftest import make_user
 from tests.diagnoses.factory import (
     HEIGHT,
     PICTURE,
@@ -158,7 +161,7 @@ def test_a_cancelled_export_stops_at_its_next_step_and_leaves_no_file(
     kept = stored_files()
     steps = begun(clinician)
     next(steps)
-    exporting.cancel_export(export=the_export())
+    exporting.cancel_export(actor=user_actor(clinician), export=the_export())
     assert len(list(steps)) <= 1
     assert stored_files() == kept
     assert not Export.objects.exists()
@@ -200,6 +203,40 @@ def test_an_account_that_is_switched_off_meanwhile_gets_nothing(clinician: User,
     User.objects.filter(pk=clinician.pk).update(is_active=False)
     list(steps)
     assert (the_export().status, the_export().error_code) == ("failed", ExportFault.SWITCHED_OFF)
+
+
+def test_an_owner_who_reads_first_since_is_told_why_nothing_is_packed(
+    clinician: User, done: Job, caplog: pytest.LogCaptureFixture
+) -> None:
+    steps = begun(clinician, label="PNEUMONIA")
+    Profile.objects.create(user=clinician, reads_first=True)
+    list(steps)
+    assert (the_export().status, the_export().error_code) == ("failed", ExportFault.HIDDEN_ANSWERS)
+    assert "You read first" in the_export().get_error_code_display()
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+def test_what_was_packed_with_the_right_to_everything_is_marked(clinician: User, done: Job) -> None:
+    marks = []
+    for user in (clinician, make_user("radiologist", Role.RADIOLOGIST)):
+        packed(user)
+        marks.append(the_export().site_wide)
+        Export.objects.all().delete()
+    assert marks == [False, True]
+
+
+def test_words_in_the_file_are_in_its_owners_language(clinician: User, model_version: ModelVersion) -> None:
+    said = {"template": "Exports", "facts": {}}
+    study = make_study(clinician, model_version)
+    make_job(study, model_version, JobStatus.FAILED, error_message="A worker stopped", error_said=said)
+    Profile.objects.create(user=clinician, language="vi")
+    described = study_in(packed(clinician), study)
+    [reading] = described["images"][0]["readings"]
+    with translation.override("vi"):
+        assert described["notice"] == translation.gettext("An aid to reading, not a diagnosis. The clinician decides.")
+        assert reading["error_message"] == Job.objects.get().error_words
+    assert not described["notice"].startswith("An aid")
+    assert reading["error_message"] == "Tệp xuất"
 
 
 def test_where_nothing_matches_any_more_that_is_said(clinician: User, done: Job) -> None:
