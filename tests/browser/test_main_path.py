@@ -93,6 +93,21 @@ def test_without_events_the_page_asks_by_itself(site: Site, signed_in: Page, png
     assert page.evaluate("window.isTheSamePage") is True
 
 
+def test_a_file_that_joins_an_open_study_appears_in_its_place(site: Site, signed_in: Page, png: bytes) -> None:
+    page = signed_in
+    names = ["one.png", "two.png", "three.png"]
+    with reader_paused(site):
+        send(page, [(name, png) for name in names])
+        # As it is on a page that was opened when only one of the files had come.
+        for number in (2, 0):
+            page.locator("[data-image]").nth(number).evaluate("(section) => section.remove()")
+        expect(page.locator("[data-image]")).to_have_count(1)
+    expect(page.locator("#progress")).to_have_text(ALL_ANSWERED)
+    expect(page.locator("[data-image] h2")).to_have_text(names)
+    expect(page.locator("[data-image] .verdict")).to_have_text([ANSWERS] * 3)
+    expect(page.locator("#connection")).to_be_hidden()
+
+
 def test_a_page_that_cannot_reach_the_server_says_so_until_it_can_again(
     site: Site, signed_in: Page, png: bytes, watch: Watch
 ) -> None:

@@ -74,6 +74,23 @@ def test_a_draft_outlives_a_reload_and_the_answer_that_arrives_meanwhile(
     expect(text).to_have_value("Left base, I think")
 
 
+def test_the_keys_go_on_when_the_answer_arrives_while_the_picture_has_the_focus(
+    site: Site, signed_in: Page, png: bytes
+) -> None:
+    page = signed_in
+    section = page.locator("[data-image]")
+    with reader_paused(site):
+        send(page, [("chest.png", png)])
+        section.locator(".viewer-pane").focus()
+        page.keyboard.press("2")
+        expect(section.locator("[name=finding]:checked")).to_have_count(0)
+    expect(page.locator("#progress")).to_have_text(ALL_ANSWERED)
+    expect(section.locator(".verdict").first).to_have_text(ANSWERS)
+    expect(section).to_be_focused()
+    page.keyboard.press("4")
+    expect(section.locator("[name=finding][value=CANNOT_TELL]")).to_be_checked()
+
+
 def test_who_reads_first_meets_no_answer_until_they_have_signed(
     site: Site, page: Page, first_reader: Account, png: bytes, watch: Watch
 ) -> None:

@@ -8,7 +8,7 @@ from tests.browser.conftest import OpenPage, ReadStudy
 from tests.browser.hands import Account, sign_in
 from tests.pdf import Pdf
 
-CHROME = "header.navbar, .report-tools, body > footer, .skip, .action, .controls"
+CHROME = "header.navbar, .report-tools, body > footer, .skip, .action, .viewer-bar, .viewer-panes, .reading-form"
 
 
 def assert_only_the_document_is_seen(page: Page) -> None:
@@ -37,7 +37,7 @@ def test_a_report_is_previewed_printed_and_fetched(
         expect(report).to_be_visible()
         assert_only_the_document_is_seen(page)
         page.goto(read_study.path)
-        expect(page.locator("[data-image]")).to_be_visible()
+        expect(page.get_by_alt_text("Radiograph", exact=False).first).to_be_visible()
         assert_only_the_document_is_seen(page)
 
         page.emulate_media(media="screen")

@@ -309,6 +309,23 @@ def test_a_full_picture_that_does_not_come_is_told_and_asked_for_again(
     expect(root.get_by_role("button", name="Invert")).to_be_enabled()
 
 
+def test_a_heatmap_or_colours_that_do_not_come_are_told_to_eyes_too(
+    site: Site, signed_in: Page, read_study: ReadStudy, watch: Watch
+) -> None:
+    watch.expect("Failed to load resource")
+    page = signed_in
+    page.route("**/jet*", lambda route: route.abort())
+    page.goto(read_study.path)
+    shown = Shown(page.locator("[data-viewer]"), 1841, 1955)
+    told = shown.root.locator("[data-missed]")
+    expect(told).to_be_hidden()
+    shown.root.get_by_label("Colours").select_option("jet")
+    expect(told).to_have_text("These colours did not come. Choose them again to try again.")
+    expect(told).to_be_visible()
+    shown.root.get_by_label("Colours").select_option("viridis")
+    expect(told).to_be_hidden()
+
+
 def test_one_finger_sets_the_window_and_two_zoom(
     site: Site, open_page: OpenPage, clinician: Account, film: str
 ) -> None:
@@ -338,6 +355,21 @@ def test_one_finger_sets_the_window_and_two_zoom(
         touch("touchEnd")
         expect(shown.foot().locator("[data-values]")).not_to_have_text(before)
         expect(shown.foot()).to_contain_text(re.compile(r"Level 2,4\d\d, width 4,001"))
+
+        shown.button("Ruler").click()
+        length = shown.foot().locator("[data-length]")
+        touch("touchStart", (x - 40, y))
+        touch("touchMove", (x, y))
+        touch("touchMove", (x + 40, y))
+        touch("touchEnd")
+        expect(length).to_contain_text("mm at the detector")
+        measured, before = length.inner_text(), shown.foot().locator("[data-values]").inner_text()
+        touch("touchStart", (x - 30, y - 60))
+        touch("touchStart", (x - 30, y - 60), (x + 30, y - 60))
+        touch("touchMove", (x - 90, y - 60), (x + 90, y - 60))
+        touch("touchEnd")
+        expect(shown.foot().locator("[data-values]")).not_to_have_text(before)
+        expect(length).to_have_text(measured)
         height = shown.button("Window").bounding_box()
         assert height
         assert height["height"] >= 44

@@ -13,7 +13,7 @@ function saidIn(form) {
 function fill(form, said) {
   for (const name of FIELDS) {
     const field = form.elements[name];
-    if (field && said[name]) field.value = said[name];
+    if (field && said[name] !== undefined) field.value = said[name];
   }
 }
 
@@ -61,11 +61,20 @@ function begin(form) {
 function beginAll() {
   const forms = [...images.querySelectorAll("[data-reading]:not([data-begun])")];
   forms.forEach(begin);
-  const focused = lastFocus && document.activeElement === document.body && document.getElementById(lastFocus.id);
-  if (focused && forms.some((form) => form.contains(focused))) {
-    focused.focus({ preventScroll: true });
-    if (focused.matches("textarea")) focused.setSelectionRange(lastFocus.from, lastFocus.to);
-  }
+  const held = images.querySelector("[data-held]");
+  if (held) giveFocusBack(held);
+}
+
+// To what had it, where the section that came in its place still has that; to the section where not.
+function giveFocusBack(section) {
+  const { id, from, to } = lastFocus ?? {};
+  section.removeAttribute("data-held");
+  section.tabIndex = -1;
+  section.focus({ preventScroll: true });
+  const focused = id && document.getElementById(id);
+  if (!section.contains(focused || null)) return;
+  focused.focus({ preventScroll: true });
+  if (focused.matches("textarea")) focused.setSelectionRange(from, to);
 }
 
 function remember(event) {
@@ -87,11 +96,14 @@ images.addEventListener("input", (event) => {
 images.addEventListener("keydown", (event) => {
   const section = event.target.closest("[data-image]");
   const form = section?.querySelector("[data-reading]");
-  if (!form || event.defaultPrevented || event.altKey || event.metaKey) return;
+  if (!form || event.defaultPrevented || event.altKey || event.metaKey || event.target.closest("dialog")) return;
   if (event.ctrlKey) {
-    if (event.key === "Enter" && form.contains(event.target)) form.requestSubmit();
+    const maySign = !event.repeat && !form.querySelector("[type=submit]").disabled;
+    if (event.key === "Enter" && maySign && form.contains(event.target)) form.requestSubmit();
     return;
   }
+  // To the viewer a digit says how large the picture is to be.
+  if (/^\d$/.test(event.key) && event.target.closest("[data-viewer]")) return;
   if (event.target.matches("textarea, select, input:not([type=radio])")) return;
   const choice = form.querySelector(`[data-key="${CSS.escape(event.key.toLowerCase())}"]`);
   if (!choice || form.closest("details:not([open])")) return;

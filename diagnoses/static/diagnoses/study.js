@@ -4,11 +4,14 @@
 
 const POLL_MS = 3000;
 const SAFETY_POLL_MS = 15000;
+const ANSWER_MS = 15000;
 
 const images = document.getElementById("images");
 const connection = document.getElementById("connection");
 let events = null;
 let timer = null;
+let isAsking = false;
+let isDue = false;
 
 function ended() {
   return document.getElementById("progress").dataset.ended === "true";
@@ -21,10 +24,20 @@ function show(html) {
     const old = document.getElementById(id);
     if (!old.isEqualNode(fresh.getElementById(id))) old.replaceWith(fresh.getElementById(id));
   }
+  let last = document.getElementById("glance");
   for (const section of fresh.querySelectorAll("[data-image]")) {
     const old = images.querySelector(`[data-image="${section.dataset.image}"]`);
-    if (old.dataset.state !== section.dataset.state) old.replaceWith(section);
+    const isKept = old?.dataset.state === section.dataset.state;
+    if (!old) last.after(section);
+    else if (!isKept) replace(old, section);
+    last = isKept ? old : section;
   }
+}
+
+// Whoever was at work in the old one goes on in the new one: reading.js gives it the focus.
+function replace(old, section) {
+  section.toggleAttribute("data-held", old.contains(document.activeElement));
+  old.replaceWith(section);
 }
 
 function say(words) {
@@ -32,39 +45,66 @@ function say(words) {
   connection.textContent = words;
 }
 
-async function refresh() {
+async function answer() {
   try {
-    const response = await fetch(images.dataset.url, { headers: { Accept: "text/html" } });
-    if (response.redirected) {
-      stop();
-      say(images.dataset.wordSignedOut);
-      return;
-    }
+    const response = await fetch(images.dataset.url, {
+      headers: { Accept: "text/html" },
+      signal: AbortSignal.timeout(ANSWER_MS),
+    });
+    if (response.redirected) return { isSignedOut: true };
     if (!response.ok) throw new Error(`status ${response.status}`);
-    show(await response.text());
-    say("");
-    if (ended()) stop();
+    return { isSignedOut: false, html: await response.text() };
   } catch {
-    say(images.dataset.wordAway);
+    return null;
   }
 }
 
-function ask(every) {
+async function ask() {
+  const came = await answer();
+  if (!came) {
+    say(images.dataset.wordAway);
+  } else if (came.isSignedOut) {
+    stop();
+    say(images.dataset.wordSignedOut);
+  } else {
+    say("");
+    show(came.html);
+    if (ended()) stop();
+  }
+}
+
+// One question at a time, so that no older answer lands on a newer one. What is wanted meanwhile is asked afterwards.
+async function refresh() {
+  isDue = true;
+  if (isAsking) return;
+  isAsking = true;
+  try {
+    while (isDue) {
+      isDue = false;
+      await ask();
+    }
+  } finally {
+    isAsking = false;
+  }
+}
+
+function askEvery(every) {
   clearInterval(timer);
   timer = setInterval(refresh, every);
 }
 
 function stop() {
+  isDue = false;
   clearInterval(timer);
   events?.close();
 }
 
 function follow() {
   events = new EventSource(images.dataset.events);
-  events.addEventListener("open", () => ask(SAFETY_POLL_MS));
+  events.addEventListener("open", () => askEvery(SAFETY_POLL_MS));
   events.addEventListener("state", refresh);
-  events.addEventListener("error", () => ask(POLL_MS));
-  ask(POLL_MS);
+  events.addEventListener("error", () => askEvery(POLL_MS));
+  askEvery(POLL_MS);
 }
 
 if (!ended()) follow();

@@ -110,6 +110,13 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
+// In a form Enter on a box would press the first button, which marks what is selected as urgent.
+function enter(event) {
+  if (event.key !== "Enter" || !event.target.matches("[type=checkbox]")) return;
+  event.preventDefault();
+  event.target.closest("tr").querySelector(".to-study")?.click();
+}
+
 let timer = null;
 if (list) {
   timer = setInterval(refresh, POLL_MS);
@@ -122,6 +129,7 @@ if (rows) {
     count();
   });
   rows.addEventListener("change", count);
+  list.addEventListener("keydown", enter);
   // Boxes keep their ticks when a page comes back from the browser's history.
   window.addEventListener("pageshow", count);
   count();

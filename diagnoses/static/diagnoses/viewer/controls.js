@@ -97,8 +97,9 @@ async function usePalette(viewer, bar) {
   try {
     await viewer.heat.setPalette(bar, viewer.signal);
     viewer.root.querySelector("[data-scale]").src = bar;
+    if (viewer.heat.canvas) viewer.missHeat("");
   } catch {
-    if (!viewer.ended) viewer.say(viewer.words("noPalette"));
+    if (!viewer.ended) viewer.missHeat(viewer.words("noPalette"));
   }
   viewer.changed();
 }

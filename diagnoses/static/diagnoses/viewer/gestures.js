@@ -2,6 +2,7 @@
 // Shift moves the picture, the right button zooms, two fingers zoom and move, the wheel zooms at the pointer.
 
 const CLICK_SLOP = 3;
+const TOUCH_SLOP = 10; // a finger is less steady, and the second of two comes later
 
 let scrolledAt = -Infinity;
 // While the page passes under a pointer that rests, the wheel goes on scrolling the page.
@@ -27,6 +28,7 @@ class Hand {
   #mode = "";
   #from = null;
   #isClick = false;
+  #isRulerDue = false;
   #movedAt = -Infinity;
 
   constructor(pane, host) {
@@ -38,10 +40,12 @@ class Hand {
     this.pane.canvas.setPointerCapture(event.pointerId);
     this.host.activate(this.pane);
     this.#pointers.set(event.pointerId, this.#place(event));
-    if (this.#pointers.size === 2) this.#mode = "pinch";
+    if (this.#pointers.size === 2) [this.#mode, this.#isRulerDue] = ["pinch", false];
     if (this.#pointers.size !== 1) return;
     [this.#mode, this.#from, this.#isClick] = [modeOf(event, this.host.tool), this.#place(event), true];
-    if (this.#mode === "ruler") this.#startRuler();
+    this.#isRulerDue = this.#mode === "ruler";
+    // One finger may be the first of two, which zoom and must leave what was measured alone.
+    if (this.#isRulerDue && event.pointerType !== "touch") this.#startRuler();
   }
 
   move(event) {
@@ -54,7 +58,9 @@ class Hand {
       if (ruler.open && event.pointerType !== "touch") this.#moveRuler(place);
       return;
     }
-    if (Math.hypot(place[0] - this.#from[0], place[1] - this.#from[1]) > CLICK_SLOP * this.pane.ratio) this.#isClick = false;
+    const slop = event.pointerType === "touch" ? TOUCH_SLOP : CLICK_SLOP;
+    if (Math.hypot(place[0] - this.#from[0], place[1] - this.#from[1]) > slop * this.pane.ratio) this.#isClick = false;
+    if (this.#isRulerDue && !this.#isClick) this.#startRuler();
     const before = this.#grip();
     this.#pointers.set(event.pointerId, place);
     const [dx, dy] = [place[0] - last[0], place[1] - last[1]];
@@ -62,16 +68,17 @@ class Hand {
     else if (this.#mode === "pan") this.host.pan(this.pane, dx, dy);
     else if (this.#mode === "zoom") this.host.zoomAt(this.pane, this.#from, Math.exp(-dy / this.pane.ratio / 150));
     else if (this.#mode === "window") this.host.nudgeWindow(this.pane, dx / this.pane.ratio / 512, dy / this.pane.ratio / 512);
-    else if (this.#mode === "ruler") this.#moveRuler(place);
+    else if (this.#mode === "ruler" && !this.#isRulerDue) this.#moveRuler(place);
   }
 
   up(event) {
     this.#pointers.delete(event.pointerId);
     const { ruler } = this.pane.subject;
+    if (this.#isRulerDue && event.type === "pointerup") this.#startRuler();
     // A ruler is drawn by dragging, or set by two clicks.
     if (this.#mode === "ruler" && !this.#isClick) ruler.open = false;
     if (this.#mode === "ruler") this.host.tellRuler();
-    if (!this.#pointers.size) this.#mode = "";
+    if (!this.#pointers.size) [this.#mode, this.#isRulerDue] = ["", false];
     this.host.changed();
   }
 
@@ -84,6 +91,7 @@ class Hand {
   }
 
   #startRuler() {
+    this.#isRulerDue = false;
     const { ruler } = this.pane.subject;
     if (ruler.open) {
       this.#moveRuler(this.#from);

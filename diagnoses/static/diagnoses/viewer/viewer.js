@@ -260,6 +260,13 @@ export class Viewer {
     this.root.querySelector("[data-say]").textContent = words;
   }
 
+  /** What of the heatmap did not come, for eyes and ears; nothing once it has. */
+  missHeat(words) {
+    const place = this.root.querySelector("[data-missed]");
+    [place.textContent, place.hidden] = [words, !words];
+    if (words) this.say(words);
+  }
+
   /** Once a hand rests, so that not every step on the way is read out. */
   saySoon(words) {
     clearTimeout(this.#sayTimer);
@@ -301,8 +308,9 @@ export class Viewer {
       const bar = this.root.querySelector("[data-palette]").selectedOptions[0].dataset.bar;
       await Promise.all([this.heat.load(this.root.dataset.heatmap, this.signal), this.heat.setPalette(bar, this.signal)]);
       this.root.querySelector("[data-empty]").hidden = !this.heat.isEmpty;
+      this.missHeat("");
     } catch {
-      if (!this.ended) this.say(this.words("noHeatmap"));
+      if (!this.ended) this.missHeat(this.words("noHeatmap"));
     }
     this.changed();
   }
