@@ -21,7 +21,12 @@ async function opened(found, page) {
   const problems = [];
   let leftOut = 0;
   for (const { name, blob } of found) {
-    const kind = await kindOf(blob);
+    const kind = await kindOf(blob).catch(() => null);
+    if (kind === null) {
+      // It is gone from where it was, or may not be read.
+      problems.push(`${name}: ${say("lost")}`);
+      continue;
+    }
     if (kind !== "zip") {
       if (kind && !isDirectory(name)) files.push({ name, blob, kind });
       else if (name.includes("/")) leftOut += 1;
@@ -79,16 +84,20 @@ export async function takeIn(found, tray, page, added) {
   const { files, problems } = await opened(found, page);
   const fresh = files.map(({ kind, ...rest }) => {
     const reason = fault({ ...rest, kind }, page);
-    return { file: tray.add({ ...rest, reason, state: reason ? "refused" : "draft" }), kind };
+    return { file: tray.add({ ...rest, reason, state: reason ? "refused" : "looking" }), kind };
   });
   added();
-  const good = fresh.filter(({ file }) => file.state === "draft");
+  const good = fresh.filter(({ file }) => file.state === "looking");
   await inTurns(good, async ({ file, kind }) => {
+    if (!tray.files.has(file.key)) return; // it was removed meanwhile
     await lookAt(file, kind, page);
     await tray.keep(file);
   });
   const seen = await seenBefore(page.seen, [...new Set(good.map(({ file }) => file.sha).filter(Boolean))]);
-  for (const { file } of good) file.seen = seen[file.sha] ?? null;
+  for (const { file } of good) {
+    file.seen = seen[file.sha] ?? null;
+    if (file.state === "looking") file.state = "draft";
+  }
   markTwins(tray);
   await inTurns(good, ({ file }) => tray.save(file));
   return problems;

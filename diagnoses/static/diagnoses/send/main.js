@@ -81,7 +81,7 @@ function showOverall() {
   showProgress(tray.all);
   const answered = tray.all.filter(isAnswered).length;
   sort.hidden = answered < 2;
-  const isAllDone = answered > 1 && !tray.of("draft", "queued", "sending").length && section.dataset.unanswered === "0";
+  const isAllDone = answered > 1 && !tray.of("looking", "draft", "queued", "sending").length && section.dataset.unanswered === "0";
   // Of its own accord only when nothing comes any more that would move the rows again.
   if (isAllDone && !isSortChosen && sort.getAttribute("aria-pressed") === "false") {
     sort.setAttribute("aria-pressed", "true");
@@ -109,13 +109,24 @@ function look(change) {
 async function add(finding) {
   look(1);
   showProblems([]);
-  const problems = await takeIn(await finding, tray, page, draw);
-  await tray.regroup();
-  look(-1);
-  showProblems(problems);
+  try {
+    const [found] = await Promise.all([finding, ready]);
+    const problems = await takeIn(found, tray, page, draw);
+    await tray.regroup();
+    showProblems(problems);
+  } finally {
+    look(-1);
+  }
+}
+
+function addPicked(picker) {
+  if (!picker.files.length) return;
+  add(picked(picker.files));
+  picker.value = "";
 }
 
 async function sendAll() {
+  if (looking) return;
   const isTooMany = [...tray.groups.values()].some((group) => tray.filesOf(group).length > page.mostFiles);
   const wrong = document.querySelector("#groups :invalid:not(fieldset)");
   if (wrong) wrong.closest("details").open = true;
@@ -203,6 +214,7 @@ const acts = {
     draw();
   },
   async retry(file) {
+    if (file.state !== "failed" && file.state !== "cancelled") return;
     // What was said of a study that is there cannot be changed, so the file begins another.
     const needsNewStudy = file.code === "key_reused" || file.code === "not_taken";
     Object.assign(file, { state: needsNewStudy ? "draft" : "queued", reason: "", code: "" });
@@ -247,10 +259,8 @@ function listen() {
   const input = document.getElementById("id_files");
   const folder = document.getElementById("folder");
   for (const picker of [input, folder]) {
-    picker.addEventListener("change", () => {
-      add(picked(picker.files));
-      picker.value = "";
-    });
+    picker.addEventListener("change", () => addPicked(picker));
+    addPicked(picker);
   }
   document.getElementById("pick-folder").addEventListener("click", () => folder.click());
   const hasFiles = (event) => event.dataTransfer.types?.includes("Files");
@@ -291,7 +301,7 @@ function listen() {
     answers.follow();
   });
   globalThis.addEventListener("beforeunload", (event) => {
-    if (!store.works && tray.of("draft", "queued", "sending").length) event.preventDefault();
+    if (!store.works && tray.of("looking", "draft", "queued", "sending").length) event.preventDefault();
   });
 }
 
@@ -320,11 +330,12 @@ async function start() {
   await onlyPage();
   await store.open();
   await tray.restore();
-  listen();
   for (const name of ["tray", "pick-folder"]) document.getElementById(name).hidden = false;
   drawNow();
   for (const file of tray.of("queued")) queue.add(file);
   answers.follow();
 }
 
-start();
+const ready = start();
+// At once: what is chosen or dropped while another tab has the page waits for its turn.
+listen();

@@ -20,6 +20,7 @@ export class Queue {
   reason = "";
 
   add(file) {
+    if (this.#waiting.includes(file)) return;
     this.#waiting.push(file);
     this.#fill();
   }
@@ -61,6 +62,8 @@ export class Queue {
 
   #mayGo(file) {
     const { group } = file;
+    // Its last try, which was called off, may not have ended yet.
+    if (this.#running.has(file)) return false;
     return Boolean(group.study) || ![...this.#running.keys()].some((other) => other.group === group);
   }
 

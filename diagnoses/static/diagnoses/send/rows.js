@@ -26,6 +26,7 @@ function place(parent, elements) {
 
 function words(file) {
   const { answer, state } = file;
+  if (state === "looking") return "";
   if (state === "sending" && file.share >= 1) return say("checking");
   if (state === "sending") return say("sending", { percent: percent(file.share) });
   if (state !== "sent") return file.reason || say(state);
@@ -129,7 +130,21 @@ function showGroup(group, files, { number, isAlone, hasPlace }) {
   return card;
 }
 
-// Shows groups with their files, in the order given: [{ group, files, number, hasPlace }].
+function showAside(key, files) {
+  const card = cards.get(key) ?? clone("loose-template");
+  cards.set(key, card);
+  place(card.querySelector("ul"), files.map(showFile));
+  return card;
+}
+
+function showLookedAt(files) {
+  const card = showAside("looking", files);
+  write(card.querySelector("h2"), say("looking"));
+  card.setAttribute("aria-label", say("looking"));
+  return card;
+}
+
+// Shows groups with their files, in the order given: [{ group, files, number, hasPlace }], then what is in none.
 export function showAll(shown, loose) {
   // Of several that are not on their way yet, all stay folded: forty forms would hide the files.
   const isAlone = shown.filter(({ group }) => !group.started).length === 1;
@@ -138,12 +153,10 @@ export function showAll(shown, loose) {
     place(card.querySelector("ul"), files.map(showFile));
     return card;
   });
-  if (loose.length) {
-    const card = cards.get("") ?? clone("loose-template");
-    cards.set("", card);
-    place(card.querySelector("ul"), loose.map(showFile));
-    elements.push(card);
-  }
+  const lookedAt = loose.filter(({ state }) => state === "looking");
+  const others = loose.filter(({ state }) => state !== "looking");
+  if (lookedAt.length) elements.push(showLookedAt(lookedAt));
+  if (others.length) elements.push(showAside("", others));
   place(list, elements);
 }
 

@@ -44,13 +44,14 @@ export class Tray {
     return chosen || (this.saysSeveralPatients ? "patients" : "one");
   }
 
-  add({ name, blob, state = "draft", reason = "" }) {
+  add({ name, blob, state = "looking", reason = "" }) {
     const file = { key: uuid(), name, size: blob.size, blob, state, reason, order: this.#order++, share: 0 };
     this.files.set(file.key, file);
     return file;
   }
 
   async keep(file) {
+    if (!this.files.has(file.key)) return; // it was removed meanwhile
     await this.#store.put("blobs", { key: file.key, blob: file.blob });
     await this.save(file);
   }
@@ -58,7 +59,7 @@ export class Tray {
   async save(file) {
     if (!this.files.has(file.key)) return; // it was removed meanwhile
     const record = Object.fromEntries(KEPT_OF_FILE.map((name) => [name, file[name]]));
-    record.state = file.state === "sending" ? "queued" : file.state;
+    record.state = { sending: "queued", looking: "draft" }[file.state] ?? file.state;
     await this.#store.put("files", { ...record, group: file.group?.key ?? "" });
   }
 
@@ -90,6 +91,8 @@ export class Tray {
 
   async restore() {
     const { groups, files, blobs } = await this.#store.load();
+    const known = new Set(files.map(({ key }) => key));
+    for (const key of blobs) if (!known.has(key)) await this.#store.remove("blobs", key);
     for (const group of groups) this.groups.set(group.key, group);
     for (const record of files.sort((one, other) => one.order - other.order)) {
       const isLost = ["draft", "queued"].includes(record.state) && !blobs.has(record.key);
@@ -103,14 +106,14 @@ export class Tray {
 
   // Puts what is not sent yet into studies, and fills in of each what its files say and nobody has typed.
   async regroup() {
+    const moved = [];
     for (const file of this.of("draft")) {
       const group = this.#groupFor(file);
-      if (file.group !== group) {
-        file.group = group;
-        await this.save(file);
-      }
+      if (file.group !== group) moved.push(file);
+      file.group = group;
       prefill(group, file.patient);
     }
+    for (const file of moved) await this.save(file);
     await this.#dropEmptyGroups();
     for (const group of this.groups.values()) {
       if (group.batch) continue;
@@ -119,19 +122,17 @@ export class Tray {
     }
   }
 
-  // Marks all that is not sent yet as to be sent, in one go.
+  // Marks all that is not sent yet as to be sent, at once, so that a second click finds nothing more to send. Gives
+  // those that nobody has called off by the time they are kept.
   async release() {
     const batch = uuid();
     const files = this.of("draft");
-    for (const group of new Set(files.map((file) => file.group))) {
-      group.batch = batch;
-      await this.saveGroup(group);
-    }
-    for (const file of files) {
-      file.state = "queued";
-      await this.save(file);
-    }
-    return files;
+    const groups = new Set(files.map((file) => file.group));
+    for (const group of groups) group.batch = batch;
+    for (const file of files) file.state = "queued";
+    for (const group of groups) await this.saveGroup(group);
+    for (const file of files) await this.save(file);
+    return files.filter((file) => file.state === "queued" && this.files.has(file.key));
   }
 
   #groupFor(file) {
@@ -150,11 +151,9 @@ export class Tray {
 
   async #dropEmptyGroups() {
     const used = new Set(this.all.map((file) => file.group));
-    for (const group of this.groups.values()) {
-      if (used.has(group)) continue;
-      this.groups.delete(group.key);
-      await this.#store.remove("groups", group.key);
-    }
+    const empty = [...this.groups.values()].filter((group) => !used.has(group));
+    for (const group of empty) this.groups.delete(group.key);
+    for (const group of empty) await this.#store.remove("groups", group.key);
   }
 }
 

@@ -30,12 +30,13 @@ async function unpacked(entry, budget) {
 
 // Gives { files, problem }: what was found, and in words what is wrong with the archive, if anything.
 export async function unpack(archive, name, mostFileBytes) {
-  const zip = await import("../../vendor/zip/zip.min.js");
-  zip.configure({ useWebWorkers: false });
-  const reader = new zip.ZipReader(new zip.BlobReader(archive));
+  let reader = null;
   const files = [];
   const budget = { left: MOST_BYTES, file: 0, most: mostFileBytes };
   try {
+    const zip = await import("../../vendor/zip/zip.min.js");
+    zip.configure({ useWebWorkers: false });
+    reader = new zip.ZipReader(new zip.BlobReader(archive));
     const entries = (await reader.getEntries()).filter((entry) => !entry.directory);
     if (entries.length > MOST_ENTRIES) throw new Limit(say("zipTooMany", { n: MOST_ENTRIES }));
     if (entries.some((entry) => entry.encrypted)) throw new Limit(say("zipLocked"));
@@ -46,6 +47,6 @@ export async function unpack(archive, name, mostFileBytes) {
   } catch (error) {
     return { files, problem: `${name}: ${error instanceof Limit ? error.message : say("zipDamaged")}` };
   } finally {
-    await reader.close().catch(() => {});
+    await reader?.close().catch(() => {});
   }
 }
