@@ -382,6 +382,25 @@ def test_a_file_that_was_sent_before_is_said_to_be_so_and_may_be_sent_again(
         assert "sent before" not in rows(other).inner_text()
 
 
+def test_a_double_click_sends_each_file_once(site: Site, signed_in: Page, watch: Watch) -> None:
+    watch.expect("status of 413")
+    page = signed_in
+    page.goto("/send/")
+    choose(page, fresh(3))
+    page.get_by_label("Patient ID").fill("TWICE-1")
+    page.route(FILES, lambda route: route.fulfill(status=413, body="<html>Too large</html>"))
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if request.url.endswith("/send/files/") else None)
+    click_twice = "(button) => { button.click(); button.click(); }"
+    page.get_by_role("button", name="Send 3 files").evaluate(click_twice)
+    expect(rows(page).filter(has_text="status 413")).to_have_count(3)
+    page.unroute(FILES)
+    page.get_by_role("button", name="Try again").evaluate_all(f"(buttons) => buttons.forEach({click_twice})")
+    expect_all_answered(page, 3)
+    assert len(asked) == 6
+    assert len(images_of(site, "TWICE-1")) == 3
+
+
 def test_a_file_is_cancelled_tried_again_and_added_to_while_others_run(
     site: Site, signed_in: Page, watch: Watch
 ) -> None:
@@ -488,6 +507,35 @@ def test_a_second_tab_leaves_the_sending_to_the_first(signed_in: Page) -> None:
     page.close()
     expect(second.locator("#send-notice")).to_be_hidden()
     expect(rows(second)).to_have_count(1)
+
+
+def test_what_is_dropped_while_another_tab_sends_waits_and_what_cannot_be_read_is_told(
+    signed_in: Page, watch: Watch
+) -> None:
+    page = signed_in
+    page.goto("/send/")
+    expect(page.locator("#tray")).to_be_visible()
+    second = page.context.new_page()
+    watch.follow(second)
+    second.goto("/send/")
+    expect(second.locator("#send-notice")).to_contain_text("This page is open in another tab")
+    second.evaluate(
+        """(data) => {
+          const there = new File([new Uint8Array(data)], "there.png");
+          const locked = new File([new Uint8Array(data)], "locked.png");
+          locked.slice = () => ({ arrayBuffer: () => Promise.reject(new DOMException("", "NotReadableError")) });
+          const event = new Event("drop", { bubbles: true, cancelable: true });
+          event.dataTransfer = { types: ["Files"], items: [], files: [locked, there] };
+          document.getElementById("content").dispatchEvent(event);
+        }""",
+        list(fresh(1)[0][1]),
+    )
+    page.close()
+    lost = "locked.png: This browser no longer has the file. Choose it again."
+    expect(second.locator("#send-problems")).to_have_text(lost)
+    expect(rows(second)).to_have_count(1)
+    expect(row(second, "there.png")).to_contain_text("Ready to send")
+    expect(second.get_by_role("button", name="Send 1 file")).to_be_enabled()
 
 
 def test_without_a_script_the_form_sends_a_study(site: Site, open_page: OpenPage, clinician: Account) -> None:
