@@ -18,7 +18,8 @@ COPY cxrsite/ cxrsite/
 COPY diagnoses/ diagnoses/
 # Settings name the workers' package; of its models only the cards are read here.
 COPY workers/ workers/
-# The values are thrown away with this line: settings ask for them, and collecting files uses none. The catalogues of translations are compiled here, too. The chmod: whoever
+# The values are thrown away with this line: settings ask for them, and collecting files uses none. The
+# catalogues of translations are compiled here, too. The chmod: whoever
 # checked the tree out may have kept it from others, and the user below must be able to read it.
 RUN CXR_SECRET_KEY=thrown-away-with-this-line-and-never-used-to-sign-anything \
     DATABASE_URL=postgresql://nobody@nowhere/nothing \

@@ -22,7 +22,8 @@ COPY manage.py ./
 COPY cxrsite/ cxrsite/
 COPY diagnoses/ diagnoses/
 COPY workers/ workers/
-# What is packed for people is written in their language, so the catalogues are compiled here, too. And whoever checked the tree out may have kept it from others; the user below must be able to read it.
+# What is packed for people is written in their language, so the catalogues are compiled here, too. And whoever checked the
+# tree out may have kept it from others; the user below must be able to read it.
 RUN pybabel --quiet compile --directory diagnoses/locale --domain django \
     && chmod -R a+rX /app
 
