@@ -9,17 +9,20 @@ from pathlib import Path
 from cxrsite.embedded import EmbeddedPostgres, EmbeddedRedis
 
 FOLDER = Path(tempfile.mkdtemp(prefix="cxr-tests-"))
+_OURS = "CXR_TESTS_OWN_SERVERS"
+"""Says to processes that this one starts for tests that the servers named are its own, and not for them."""
 
 
 def _start() -> None:
     # A socket's folder must be open to the account that the database runs as when the tests run as root.
     FOLDER.chmod(0o755)
     atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
+    named_by_another = _OURS in os.environ
     for kind in (EmbeddedPostgres, EmbeddedRedis):
-        if not os.environ.get(kind.variable):
+        if named_by_another or not os.environ.get(kind.variable):
             server = kind(FOLDER / kind.folder_name)
             atexit.register(server.stop)
-            os.environ[kind.variable] = server.url
+            os.environ |= {kind.variable: server.url, _OURS: "1"}
 
 
 os.environ |= {
