@@ -28,7 +28,9 @@ SIZES: dict[str, dict[str, Any]] = {
 }
 _TALLEST = 1800
 """Pixels; what is longer is cut off."""
-_COLOURS = 192
+_COLOURS = 96
+_MOST_COLOURS = 256
+_WITH_PICTURES = ("study", "compare", "report")
 
 
 def main() -> int:
@@ -90,8 +92,12 @@ def _save(page: Page, path: Path) -> None:
     width = page.evaluate("window.innerWidth")
     shot = page.screenshot(full_page=True, clip={"x": 0, "y": 0, "width": width, "height": height})
     path.parent.mkdir(parents=True, exist_ok=True)
-    # A few colours are enough for a page, and a quarter of the size.
-    Image.open(io.BytesIO(shot)).convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    picture = Image.open(io.BytesIO(shot)).convert("RGB")
+    # A few colours are enough for a page without radiographs, and a quarter of the size.
+    if path.name.startswith(_WITH_PICTURES):
+        picture.quantize(_MOST_COLOURS, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
+    else:
+        picture.quantize(_COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
     print(path, f"{path.stat().st_size / 1024:.0f} kB", flush=True)
 
 
