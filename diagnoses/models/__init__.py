@@ -3,6 +3,7 @@
 from diagnoses.models.audit import AuditEvent
 from diagnoses.models.export import Export
 from diagnoses.models.job import Job, JobTransition, Result
+from diagnoses.models.patient import Patient
 from diagnoses.models.people import Notification, Profile, SavedView
 from diagnoses.models.reading import PauseChange, Reading
 from diagnoses.models.registry import ModelChange, ModelVersion, Worker
@@ -17,6 +18,7 @@ __all__ = [
     "ModelChange",
     "ModelVersion",
     "Notification",
+    "Patient",
     "PauseChange",
     "Profile",
     "Reading",

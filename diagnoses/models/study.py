@@ -10,6 +10,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from diagnoses.language import in_words
+from diagnoses.models.patient import Patient
 
 
 def _part_of(field: str) -> OpClass:
@@ -31,6 +32,7 @@ class Study(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     submitted_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="studies")
+    subject = models.ForeignKey(Patient, models.PROTECT, related_name="studies", null=True, editable=False)
     patient_id = models.CharField("patient ID", max_length=64, blank=True)
     patient_sex = models.CharField("sex", max_length=1, choices=Sex, blank=True)
     patient_birth_date = models.DateField("birth date", null=True, blank=True)
