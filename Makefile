@@ -5,10 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 COLLECTED := var/static/staticfiles.json
 CATALOGUES := $(patsubst %.po,%.mo,$(wildcard diagnoses/locale/*/LC_MESSAGES/django.po))
+LOCKS := requirements/locks
 STATIC := $(shell find diagnoses/static -type f 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint messages bench chaos screenshots clean python
+.PHONY: help run test lint messages bench chaos lock supply screenshots clean python
 
 help:
 	@echo "make run    start everything on this machine (HOST= and PORT= choose where)"
@@ -19,6 +20,8 @@ help:
 	@echo "            are drawn; ONLY= some measures; LONG=1 many images for memory; JSON= a file for the figures)"
 	@echo "make chaos  break everything on a site of its own, and show that nothing is lost or read twice (SEED=, SECONDS=)"
 	@echo "make screenshots  every page, in both languages, light and dark, on a desk and a telephone (ONLY= some pages)"
+	@echo "make lock   pin anew what is installed, with hashes, after requirements.txt has changed (UPGRADE= one package)"
+	@echo "make supply  the list of all that ships: a bill of materials (CycloneDX) and every licence"
 	@echo "make clean  remove what the build made; never var/, where the data is"
 
 run: $(VENV)/.run $(COLLECTED) $(CATALOGUES)
@@ -36,6 +39,7 @@ lint: export REDIS_URL = redis://none
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml cxrsite diagnoses workers manage.py
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -51,6 +55,18 @@ bench: $(VENV)/.dev $(COLLECTED) $(CATALOGUES)
 
 chaos: $(VENV)/.dev $(COLLECTED) $(CATALOGUES)
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS))
+
+# A version that a lock holds stays until `make lock UPGRADE=name` or a pin in requirements.txt says otherwise.
+lock: $(VENV)/.dev
+	@for name in run dev web worker worker-gpu; do \
+		source=requirements/$$name.txt; test $$name != run || source=requirements.txt; \
+		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+			--no-emit-find-links --no-annotate --no-header $(if $(UPGRADE),--upgrade-package $(UPGRADE)) \
+			--output-file $(LOCKS)/$$name.txt $$source || exit 1; \
+	done
+
+supply: $(VENV)/.dev
+	$(BIN)/python -m tests.supply docs/supply
 
 screenshots: $(VENV)/.dev $(COLLECTED) $(CATALOGUES)
 	$(BIN)/python -m tests.chromium
@@ -68,12 +84,13 @@ python:
 $(BIN)/python: | python
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.run: requirements.txt requirements/constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -c requirements/constraints.txt
+# Nothing is installed but what a lock names, byte for byte as when it was written.
+$(VENV)/.run: $(LOCKS)/run.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-$(VENV)/.dev: requirements/dev.txt $(VENV)/.run
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
+$(VENV)/.dev: $(LOCKS)/dev.txt $(VENV)/.run
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 %.mo: %.po $(VENV)/.run

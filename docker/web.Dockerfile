@@ -10,9 +10,8 @@ WORKDIR /app
 
 FROM base AS build
 RUN python -m venv /opt/venv
-COPY requirements.txt ./
-COPY requirements/web.txt requirements/constraints.txt requirements/
-RUN pip install --no-cache-dir -r requirements/web.txt
+COPY requirements/locks/web.txt requirements/locks/
+RUN pip install --no-cache-dir --require-hashes -r requirements/locks/web.txt
 COPY manage.py ./
 COPY cxrsite/ cxrsite/
 COPY diagnoses/ diagnoses/

