@@ -75,9 +75,7 @@ def _is_installed(name: str) -> bool:
 
 def _licence_of(name: str) -> str:
     """As the package says: its SPDX expression, else its classifiers, else its own words."""
-    said = metadata(name)
-    classifiers = [
-        line.rsplit(" :: ", 1)[1] for line in said.get_all("Classifier") or [] if line.startswith("License ::")
-    ]
-    words = said.get("License-Expression") or _SAID_OTHERWISE.get(name) or "; ".join(sorted(classifiers))
-    return words or str(said.get("License", "")).splitlines()[0]
+    said = metadata(name).json
+    classifiers = [line.rsplit(" :: ", 1)[1] for line in said.get("classifier", []) if line.startswith("License ::")]
+    words = said.get("license_expression") or _SAID_OTHERWISE.get(name) or "; ".join(sorted(classifiers))
+    return str(words or said.get("license", "")).splitlines()[0]
