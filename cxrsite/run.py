@@ -22,7 +22,7 @@ from cxrsite.embedded import EmbeddedPostgres, EmbeddedRedis, Server
 from cxrsite.env import BASE_DIR
 
 _READY_SECONDS = 120.0
-_ANY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104 # nosec B104 - compared with, not bound to
+_ANY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104 - compared with, not bound to # nosec B104
 
 
 class StartError(Exception):
@@ -219,7 +219,7 @@ def _wait_until_ready(options: Options, children: list[Child], stop: threading.E
 
 def _is_ready(options: Options) -> bool:
     try:
-        with urllib.request.urlopen(f"{options.url}/readyz", timeout=5) as answer:  # noqa: S310 # nosec B310 - ours
+        with urllib.request.urlopen(f"{options.url}/readyz", timeout=5) as answer:  # noqa: S310 - our own # nosec B310
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from functools import cache
 from pathlib import Path
-from xml.sax.saxutils import escape  # nosec B406 - it writes, and reads nothing
+from xml.sax.saxutils import escape  # it writes, and reads nothing # nosec B406
 
 from reportlab import rl_config
 from reportlab.lib.colors import HexColor
