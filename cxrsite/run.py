@@ -22,7 +22,7 @@ from cxrsite.embedded import EmbeddedPostgres, EmbeddedRedis, Server
 from cxrsite.env import BASE_DIR
 
 _READY_SECONDS = 120.0
-_ANY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104 - compared with, not bound to # nosec B104
+_ANY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104 - compared with, not bound to
 
 
 class StartError(Exception):
