@@ -12,7 +12,8 @@ from psycopg2.sql import SQL, Composed, Identifier, Literal
 from diagnoses.selectors.database import append_only_tables, audit_tables
 
 AUDIT_READER = "cxr_audit_reader"
-_NO_MORE = SQL("NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS NOINHERIT")
+_NO_MORE = SQL("NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS")
+_MORE = "SELECT rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls FROM pg_roles"
 _LOCK = 7_304_911_006
 
 
@@ -62,11 +63,13 @@ def _check(application: str, password: str) -> str:
 
 def _make_role(cursor: CursorWrapper, name: str, password: str | None) -> None:
     """With a password as the server keeps it, not in clear: statements may be logged."""
-    cursor.execute("SELECT FROM pg_roles WHERE rolname = %s", [name])
-    role = Identifier(name)
-    if cursor.fetchone() is None:
-        cursor.execute(SQL("CREATE ROLE {}").format(role))
-    cursor.execute(SQL("ALTER ROLE {} {}").format(role, _NO_MORE))
+    cursor.execute(f"{_MORE} WHERE rolname = %s", [name])
+    role, found = Identifier(name), cursor.fetchone()
+    if found is None:
+        cursor.execute(SQL("CREATE ROLE {} NOINHERIT").format(role))
+    elif found[0]:
+        # A superuser alone may speak of some of these, and the owner need not be one.
+        cursor.execute(SQL("ALTER ROLE {} {}").format(role, _NO_MORE))
     if password:
         verifier = encrypt_password(password, name, cursor.connection, "scram-sha-256")
         cursor.execute(SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(role, Literal(verifier)))
