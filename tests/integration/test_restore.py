@@ -1,10 +1,12 @@
 """The drill: a site is backed up while it works, destroyed, and restored into an empty one."""
 
+import json
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,6 +27,7 @@ from tests.integration.hands import stopped
 from tests.integration.site import ROOT, Site, clean_environment, wait_until
 
 QUEUED = 2
+KEPT, ERASED, REMOVED = (str(uuid.UUID(int=number)) for number in (1, 2, 3))
 _OPEN = "SELECT count(*) FROM diagnoses_job WHERE status IN ('queued', 'running')"
 _ANSWERS = "SELECT job_id::text, label, score, probability, image_sha256 FROM diagnoses_result ORDER BY 1"
 _READINGS = "SELECT id::text, image_id::text, finding, reader_name, text, signed_at FROM diagnoses_reading ORDER BY 1"
@@ -100,19 +103,40 @@ def _work_and_back_up(site: Site, folder: Path) -> Drill:
         }
         assert len(queued) == QUEUED
         before, answers, readings = read_books(site), site.rows(_ANSWERS), site.rows(_READINGS)
+        _add_patients(site)
         first = _back_up(site, backups, keys)
-        backed_up_at = time.time()
+        _forget_patients(site)
         lost = [stream.deliver(inputs.study()).key for _ in range(3)]
         second = _back_up(site, backups, keys)
     for key in lost:
         del ledger.studies[key]
-    rpo = time.time() - backed_up_at
+    made_at = json.loads((first / "manifest.json").read_text())["made_at"]
+    rpo = time.time() - datetime.fromisoformat(made_at).timestamp()
     return Drill(site, ledger, backups, keys, first, second, before, answers, readings, queued, lost, rpo)
 
 
 def _sign(site: Site) -> None:
     done = site.manage("shell", "--no-imports", "-c", _SIGN.format(statement="finding='NORMAL', text='Clear.'"))
     assert done.returncode == 0, done.stderr
+
+
+def _add_patients(site: Site) -> None:
+    """Of three studies, each with a key of their own."""
+    for patient in (KEPT, ERASED, REMOVED):
+        site.rows("INSERT INTO diagnoses_patient (id, sealed_key) VALUES (%s, %s) RETURNING id", patient, b"sealed")
+        site.rows(
+            "UPDATE diagnoses_study SET subject_id = %s WHERE id = (SELECT id FROM diagnoses_study "
+            f"WHERE subject_id IS NULL OR subject_id NOT IN ('{KEPT}', '{ERASED}', '{REMOVED}') LIMIT 1) RETURNING id",
+            patient,
+        )
+
+
+def _forget_patients(site: Site) -> None:
+    """One is erased; of another not even the row stays."""
+    erase = "UPDATE diagnoses_patient SET sealed_key = NULL, erased_at = now() WHERE id = %s RETURNING id"
+    site.rows(erase, ERASED)
+    site.rows("UPDATE diagnoses_study SET subject_id = %s WHERE subject_id = %s RETURNING id", ERASED, REMOVED)
+    site.rows("DELETE FROM diagnoses_patient WHERE id = %s RETURNING id", REMOVED)
 
 
 def _back_up(site: Site, to: Path, keys: Path) -> Path:
@@ -173,6 +197,16 @@ def test_answers_and_signed_readings_are_what_they_were(drill: Drill) -> None:
     assert set(drill.answers) <= set(drill.site.rows(_ANSWERS))
     assert drill.readings
     assert drill.site.rows(_READINGS) == drill.readings
+
+
+def test_a_patient_who_was_erased_after_the_backup_stays_erased_and_the_others_are_read(drill: Drill) -> None:
+    found = drill.site.rows(
+        "SELECT p.id::text, p.sealed_key IS NULL, p.erased_at IS NULL, count(s.id) FROM diagnoses_patient p "
+        "JOIN diagnoses_study s ON s.subject_id = p.id WHERE p.id::text IN (%s, %s, %s) GROUP BY p.id ORDER BY p.id",
+        *(KEPT, ERASED, REMOVED),
+    )
+    assert found == [(KEPT, False, True, 1), (ERASED, True, False, 1), (REMOVED, True, False, 1)]
+    assert "1 patients are not in the newer keys: they stay erased." in drill.said[0]
 
 
 def test_nobody_is_signed_in_any_more_and_the_restore_is_on_record(drill: Drill) -> None:
