@@ -4,7 +4,7 @@ import sys
 from urllib.parse import unquote, urlsplit
 
 from cxrsite.database import acts_as_owner, database_settings, redis_tls, role_of, secrets_of
-from cxrsite.env import BASE_DIR, StorageKind, read_environment, revealed, words_of
+from cxrsite.env import BASE_DIR, SECRETS, StorageKind, read_environment, revealed, words_of
 
 ENV = read_environment()
 
@@ -243,4 +243,5 @@ CXR_ORPHAN_SECONDS = ENV.orphan_seconds
 CXR_SITE_NAME = ENV.site_name
 CXR_VAR_DIR = ENV.var_dir
 CXR_BACKUP_KEY = revealed(ENV.backup_key)
+CXR_SECRET_NAMES = SECRETS
 CXR_SECRETS = secrets_of(ENV)

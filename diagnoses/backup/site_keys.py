@@ -9,7 +9,6 @@ from django.conf import settings
 from diagnoses.backup.errors import BackupError
 from diagnoses.backup.manifest import Held, Manifest, check_held, hash_of, write_private
 
-NAMES = ("secret_key", "data_keys", "audit_key", "backup_key")
 _BACKUP_KEY = "backup_key"
 
 
@@ -43,11 +42,11 @@ def own(name: str) -> str | None:
 
 def save(folder: Path) -> dict[str, Held]:
     """Write every secret that there is into this folder."""
-    for name in NAMES:
+    for name in settings.CXR_SECRET_NAMES:
         value = own(name)
         if value is not None:
             write_private(folder / name, value.encode())
-    return {name: hash_of(folder / name) for name in NAMES if (folder / name).exists()}
+    return {name: hash_of(folder / name) for name in settings.CXR_SECRET_NAMES if (folder / name).exists()}
 
 
 def check(folder: Path, manifest: Manifest) -> None:
