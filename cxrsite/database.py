@@ -56,7 +56,7 @@ def redis_tls(environment: Environment) -> dict[str, Any] | None:
     """What a `rediss://` address needs besides: the server must show a certificate that is its own."""
     if not environment.redis_url.get_secret_value().startswith("rediss://"):
         return None
-    tls = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True}
+    tls: dict[str, Any] = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True}
     return tls | ({"ssl_ca_certs": str(environment.redis_ca)} if environment.redis_ca else {})
 
 
