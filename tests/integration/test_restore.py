@@ -211,6 +211,7 @@ def test_a_patient_who_was_erased_after_the_backup_stays_erased_and_the_others_a
 
 def test_nobody_is_signed_in_any_more_and_the_restore_is_on_record(drill: Drill) -> None:
     assert drill.site.rows("SELECT count(*) FROM django_session") == [(0,)]
+    assert drill.site.rows("SELECT count(*) FROM authtoken_token") == [(0,)]
     events = dict(drill.site.rows("SELECT action, count(*) FROM diagnoses_auditevent GROUP BY action"))
     assert events["backup_restored"] == 1
 
