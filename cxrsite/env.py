@@ -19,6 +19,10 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 SITE_ENVIRONMENT_FILE = BASE_DIR / "var" / "site.env"
 """Written by `make run`, so that `manage.py` in a second terminal talks to the same servers."""
 
+SECRETS = ("secret_key", "data_keys", "audit_key", "backup_key")
+"""By the names of their fields, and of their files in a single machine's folder. Without these a backup is not whole:
+what they signed cannot be verified, what they sealed cannot be opened."""
+
 _SECRETS_DIR = Path("/run/secrets")
 
 T = TypeVar("T")
@@ -69,6 +73,16 @@ def _check_database_url(url: SecretStr) -> SecretStr:
         raise ValueError("this is no address of a PostgreSQL database, with its special characters percent-encoded")
     _check_port(value)
     return url
+
+
+def _check_owner_url(url: SecretStr | None) -> SecretStr | None:
+    return _check_database_url(url) if url else None
+
+
+def _check_certificates(path: Path | None) -> Path | None:
+    if path is not None and not path.is_file():
+        raise ValueError(f"{path} is no file; give the certificate of the authority that signed the server's, as PEM")
+    return path
 
 
 def _check_redis_url(url: SecretStr) -> SecretStr:
@@ -130,6 +144,16 @@ class Environment(BaseSettings):
     secret_key: SecretStr = Field(alias="CXR_SECRET_KEY", min_length=50)
     database_url: Annotated[SecretStr, AfterValidator(_check_database_url)] = Field(alias="DATABASE_URL")
     redis_url: Annotated[SecretStr, AfterValidator(_check_redis_url)] = Field(alias="REDIS_URL")
+    database_owner_url: Annotated[SecretStr | None, AfterValidator(_check_owner_url)] = Field(
+        alias="DATABASE_OWNER_URL", default=None
+    )
+    audit_reader_password: SecretStr | None = Field(alias="CXR_AUDIT_READER_PASSWORD", default=None, min_length=16)
+    database_ca: Annotated[Path | None, AfterValidator(_check_certificates)] = Field(
+        alias="CXR_DATABASE_CA", default=None
+    )
+    redis_ca: Annotated[Path | None, AfterValidator(_check_certificates)] = Field(alias="CXR_REDIS_CA", default=None)
+    trusted_network: bool = Field(alias="CXR_TRUSTED_NETWORK", default=False)
+    backup_key: SecretStr | None = Field(alias="CXR_BACKUP_KEY", default=None, min_length=50)
     debug: bool = Field(alias="CXR_DEBUG", default=False)
     allowed_hosts: str = Field(alias="CXR_ALLOWED_HOSTS", default="localhost,127.0.0.1,[::1]")
     trusted_origins: Annotated[str, AfterValidator(_check_origins)] = Field(alias="CXR_TRUSTED_ORIGINS", default="")

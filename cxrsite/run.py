@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import secrets
 import signal
 import socket
 import subprocess
@@ -18,10 +17,13 @@ from pathlib import Path
 from types import FrameType
 
 from cxrsite.children import Child
-from cxrsite.embedded import EmbeddedPostgres, EmbeddedRedis, Server
+from cxrsite.embedded import EmbeddedPostgres, EmbeddedRedis, Server, kept_secret
 from cxrsite.env import BASE_DIR
 
 _READY_SECONDS = 120.0
+_SERVERS = {"DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL"}
+_OWNERS_ALONE = {"DATABASE_OWNER_URL", "CXR_AUDIT_READER_PASSWORD", "CXR_BACKUP_KEY"}
+"""What no process that serves, reads or schedules is told."""
 _ANY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104 - compared with, not bound to
 
 
@@ -51,7 +53,7 @@ def main() -> int:
         signal.signal(number, _stopper(stop))
     try:
         with ExitStack() as stack:
-            return _run(_read_options(), stop, stack)
+            return _run(read_options(), stop, stack)
     except StartError as error:
         print(error, file=sys.stderr)
         return 1
@@ -59,14 +61,14 @@ def main() -> int:
 
 def _run(options: Options, stop: threading.Event, stack: ExitStack) -> int:
     options.var.mkdir(mode=0o755, parents=True, exist_ok=True)
-    _lock(options.var, stack)
+    lock(options.var, stack)
     _check_port(options)
     _say("Starting the servers")
-    servers = _start_servers(options.var, stack)
-    environment = _environment(options, servers)
+    servers = start_servers(options.var, stack)
+    environment = make_environment(options, servers)
     _say("Preparing the database")
-    for command in (["migrate", "--noinput", "--verbosity", "0"], ["register_models"]):
-        for line in _manage(command, environment).splitlines():
+    for command in _preparing(environment):
+        for line in manage(command, environment).splitlines():
             _say(f"    {line}")
     _leave_environment(options.var, environment, stack)
     _say("Starting web, worker and scheduler")
@@ -74,8 +76,14 @@ def _run(options: Options, stop: threading.Event, stack: ExitStack) -> int:
     if not _wait_until_ready(options, children, stop):
         return 0
     # Only now: passwords made by a start that then fails would be lost.
-    _greet(options, _manage(["first_users"], environment))
+    _greet(options, manage(["first_users"], environment))
     return _watch([*servers, *children], stop)
+
+
+def _preparing(environment: dict[str, str]) -> list[list[str]]:
+    """The commands to be run before each start. The roles come after the tables that they are given rights on."""
+    roles = [["database_roles"]] if "DATABASE_OWNER_URL" in environment else []
+    return [["migrate", "--noinput", "--verbosity", "0"], *roles, ["register_models"]]
 
 
 def _stopper(stop: threading.Event) -> Callable[[int, FrameType | None], None]:
@@ -85,7 +93,8 @@ def _stopper(stop: threading.Event) -> Callable[[int, FrameType | None], None]:
     return handle
 
 
-def _read_options() -> Options:
+def read_options() -> Options:
+    """From the environment. Raises StartError."""
     port = os.environ.get("PORT") or "8000"
     if not port.isdecimal() or not 0 < int(port) < 65536:
         raise StartError(f"PORT={port} is no port: give a number from 1 to 65535.")
@@ -93,7 +102,8 @@ def _read_options() -> Options:
     return Options(os.environ.get("HOST") or "127.0.0.1", int(port), var)
 
 
-def _lock(var: Path, stack: ExitStack) -> None:
+def lock(var: Path, stack: ExitStack) -> None:
+    """Keep other sites from this folder until the stack ends. Raises StartError."""
     file = stack.enter_context((var / "run.lock").open("w"))
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -114,7 +124,7 @@ def _check_port(options: Options) -> None:
             ) from error
 
 
-def _start_servers(var: Path, stack: ExitStack) -> list[Server]:
+def start_servers(var: Path, stack: ExitStack) -> list[Server]:
     """Our own PostgreSQL and Redis, each where the environment names none."""
     kinds: list[type[EmbeddedPostgres] | type[EmbeddedRedis]] = []
     if not os.environ.get("DATABASE_URL"):
@@ -128,10 +138,17 @@ def _start_servers(var: Path, stack: ExitStack) -> list[Server]:
     return servers
 
 
-def _environment(options: Options, servers: list[Server]) -> dict[str, str]:
-    urls = {server.variable: server.url for server in servers}
+def make_environment(options: Options, servers: list[Server]) -> dict[str, str]:
+    """For the owner's commands. Of the database's two roles the product itself gets the one that may do less."""
+    urls: dict[str, str] = {}
+    for server in servers:
+        if isinstance(server, EmbeddedPostgres):
+            password = kept_secret(options.var / "database_password")
+            urls |= {"DATABASE_URL": server.url_of("cxr_application", password), "DATABASE_OWNER_URL": server.url}
+        else:
+            urls[server.variable] = server.url
     defaults = {
-        "CXR_SECRET_KEY": _secret_key(options.var),
+        "CXR_SECRET_KEY": kept_secret(options.var / "secret_key"),
         "CXR_HTTPS": "0",
         "CXR_ALLOWED_HOSTS": ",".join(_names_of_this_machine(options.host)),
         "CXR_VAR_DIR": str(options.var),
@@ -139,15 +156,6 @@ def _environment(options: Options, servers: list[Server]) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
     }
     return {**defaults, **{name: value for name, value in os.environ.items() if value}, **urls}
-
-
-def _secret_key(var: Path) -> str:
-    path = var / "secret_key"
-    if not path.exists():
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(64))
-    return path.read_text()
 
 
 def _names_of_this_machine(host: str) -> list[str]:
@@ -160,7 +168,8 @@ def _names_of_this_machine(host: str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _manage(arguments: list[str], environment: dict[str, str]) -> str:
+def manage(arguments: list[str], environment: dict[str, str]) -> str:
+    """What a command of `manage.py` prints. Raises StartError with what went wrong."""
     command = [sys.executable, str(BASE_DIR / "manage.py"), *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
@@ -171,7 +180,7 @@ def _manage(arguments: list[str], environment: dict[str, str]) -> str:
 def _leave_environment(var: Path, environment: dict[str, str], stack: ExitStack) -> None:
     """For `manage.py` in a second terminal, as long as the site runs."""
     path = var / "site.env"
-    names = sorted(name for name in environment if name.startswith("CXR_") or name in ("DATABASE_URL", "REDIS_URL"))
+    names = sorted(name for name in environment if name.startswith("CXR_") or name in _SERVERS)
     lines = [f"{name}='{environment[name]}'\n" for name in names if name != "CXR_ENV_FILE"]
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -188,10 +197,11 @@ def _start_children(options: Options, environment: dict[str, str], stack: ExitSt
     web += ["--host", options.host, "--port", str(options.port)]
     web += ["--timeout-graceful-shutdown", "3", "--no-access-log", "--no-server-header"]
     commands = {"web server": web, "worker": [*manage, "worker"], "scheduler": [*manage, "scheduler"]}
+    told = {name: value for name, value in environment.items() if name not in _OWNERS_ALONE}
     children: list[Child] = []
     stack.callback(_stop_all, children)
     for name, command in commands.items():
-        children.append(Child(name, command, environment, logs / f"{name.replace(' ', '-')}.log"))
+        children.append(Child(name, command, told, logs / f"{name.replace(' ', '-')}.log"))
     return children
 
 

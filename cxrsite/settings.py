@@ -1,10 +1,10 @@
 """Django's settings. What a site may choose comes from the environment, through `cxrsite.env`."""
 
+import sys
 from urllib.parse import unquote, urlsplit
 
-import dj_database_url
-
-from cxrsite.env import BASE_DIR, StorageKind, read_environment, revealed, words_of
+from cxrsite.database import acts_as_owner, database_settings, redis_tls, role_of, secrets_of
+from cxrsite.env import BASE_DIR, SECRETS, StorageKind, read_environment, revealed, words_of
 
 ENV = read_environment()
 
@@ -70,26 +70,12 @@ TEMPLATES = [
     },
 ]
 
-# Truth. The timeouts keep a request from hanging on a server that is gone; those of TCP count at both ends, so that a
-# host which was cut off in the middle of a transaction does not keep its rows locked from the others. Connections are
-# kept in a pool: opening one costs more than most requests' statements. As many as are needed are opened, some kept.
-_DATABASE = dj_database_url.parse(ENV.database_url.get_secret_value(), conn_max_age=0)
-DATABASES = {
-    "default": {
-        **_DATABASE,
-        "ENGINE": "dj_db_conn_pool.backends.postgresql",
-        "POOL_OPTIONS": {"POOL_SIZE": 5, "MAX_OVERFLOW": -1, "RECYCLE": 300, "PRE_PING": True},
-        "OPTIONS": {
-            **_DATABASE.get("OPTIONS", {}),
-            "connect_timeout": 3,
-            "keepalives_idle": 5,
-            "keepalives_interval": 5,
-            "tcp_user_timeout": 10_000,
-            "options": "-c statement_timeout=15s -c lock_timeout=5s -c idle_in_transaction_session_timeout=60s "
-            "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=5 -c tcp_user_timeout=10s",
-        },
-    }
-}
+# Truth. What changes its tables, or may see all of them at once, is done by their owner, where the site names one.
+DATABASES = {"default": database_settings(ENV, owner=acts_as_owner(sys.argv))}
+CXR_APPLICATION_ROLE = role_of(ENV.database_url)
+CXR_DATABASE_HAS_OWNER = ENV.database_owner_url is not None
+CXR_AUDIT_READER_PASSWORD = revealed(ENV.audit_reader_password)
+CXR_TRUSTED_NETWORK = ENV.trusted_network
 
 # Doorbell. Messages are empty wake-up calls, so results are ignored and a lost message costs a delay.
 CELERY_BROKER_URL = ENV.redis_url.get_secret_value()
@@ -99,6 +85,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 3600,
     "global_keyprefix": "cxr:",
 }
+CELERY_BROKER_USE_SSL = redis_tls(ENV)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_IMPORTS = ["workers.tasks"]
@@ -254,3 +241,7 @@ CXR_EXPORT_BYTES = ENV.export_mb * 1024 * 1024
 CXR_STORAGE = ENV.storage.value
 CXR_ORPHAN_SECONDS = ENV.orphan_seconds
 CXR_SITE_NAME = ENV.site_name
+CXR_VAR_DIR = ENV.var_dir
+CXR_BACKUP_KEY = revealed(ENV.backup_key)
+CXR_SECRET_NAMES = SECRETS
+CXR_SECRETS = secrets_of(ENV)

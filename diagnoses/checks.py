@@ -1,9 +1,11 @@
 """System checks: what must hold before the site starts."""
 
+import ipaddress
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.apps import AppConfig
 from django.conf import settings
@@ -32,3 +34,37 @@ def media_folder_is_writable(app_configs: Sequence[AppConfig] | None, **_: Any) 
     if os.access(folder, os.W_OK | os.X_OK):
         return []
     return [Error(f"{folder} is not writable.", hint="Pictures are kept there; see CXR_VAR_DIR.", id="diagnoses.E001")]
+
+
+@register()
+def servers_elsewhere_are_reached_by_tls(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    """Patients' data crosses no network that anybody else could listen on, or answer on."""
+    if settings.CXR_TRUSTED_NETWORK:
+        return []
+    found: list[CheckMessage] = []
+    database = settings.DATABASES["default"]
+    options = database["OPTIONS"]
+    hosts = str(options.get("host") or database["HOST"])
+    if not all(map(_is_here, hosts.split(","))) and options.get("sslmode") != "verify-full":
+        hint = "Give CXR_DATABASE_CA, or sslmode=verify-full&sslrootcert=… in DATABASE_URL"
+        found.append(_unsafe("PostgreSQL", hosts, hint, "diagnoses.E002"))
+    redis = urlsplit(settings.CELERY_BROKER_URL)
+    if redis.scheme == "redis" and not _is_here(redis.hostname or ""):
+        hint = "Make REDIS_URL begin with rediss:// and give CXR_REDIS_CA"
+        found.append(_unsafe("Redis", redis.hostname or "", hint, "diagnoses.E003"))
+    return found
+
+
+def _unsafe(server: str, host: str, hint: str, number: str) -> CheckMessage:
+    accepted = "or, where nobody else is on the network in between, set CXR_TRUSTED_NETWORK=1; see docs/database.md."
+    return Error(f"{server} on {host} is not reached by TLS that verifies it.", hint=f"{hint}, {accepted}", id=number)
+
+
+def _is_here(host: str) -> bool:
+    """Whether it is this machine: a socket, or the loopback."""
+    if host in ("", "localhost") or host.startswith("/"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

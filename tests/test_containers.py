@@ -156,13 +156,25 @@ def test_the_database_and_the_doorbell_are_on_a_network_without_a_way_out() -> N
 def test_every_secret_comes_from_the_operator_and_has_no_default() -> None:
     found = re.findall(r"(?<!\$)\$\{(\w+)([^}]*)\}", COMPOSE_FILE.read_text())
     secrets = [(name, rest) for name, rest in found if SECRET_NAME.search(name)]
-    assert {name for name, _ in secrets} == {"CXR_SECRET_KEY", "POSTGRES_PASSWORD", "REDIS_PASSWORD"}
+    assert {name for name, _ in secrets} == {
+        "CXR_SECRET_KEY",
+        "POSTGRES_PASSWORD",
+        "APPLICATION_PASSWORD",
+        "REDIS_PASSWORD",
+    }
     assert [name for name, rest in secrets if not re.match(r":\?.+", rest)] == []
+
+
+def test_the_databases_owner_is_known_to_the_one_service_that_migrates_and_to_no_other() -> None:
+    assert [name for name, service in OURS.items() if "DATABASE_OWNER_URL" in service["environment"]] == ["migrate"]
+    urls = {service["environment"]["DATABASE_URL"] for service in OURS.values()}
+    assert all(url.startswith("postgresql://cxr_application:${APPLICATION_PASSWORD:?") for url in urls)
+    assert "database_roles" in str(SERVICES["migrate"]["command"])
 
 
 def test_no_secret_is_written_into_the_container_files() -> None:
     given = [item for service in SERVICES.values() for item in service["environment"].items()]
-    secrets = {name: value for name, value in given if SECRET_NAME.search(name)}
+    secrets = {name: value for name, value in given if SECRET_NAME.search(name) and value is not None}
     assert secrets
     assert [name for name, value in secrets.items() if not re.fullmatch(r"\$\{\w+:\?[^}]+\}", value)] == []
     assert not [name for path in DOCKERFILES for name in image_environment(path) if name in REQUIRED_SETTINGS]

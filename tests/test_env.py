@@ -30,7 +30,14 @@ S3 = {
     "CXR_S3_SECRET_KEY": PASSWORD,
 }
 SECRETS = ["CXR_SECRET_KEY", "DATABASE_URL", "REDIS_URL"]
-OPTIONAL_SECRETS = ["CXR_S3_ACCESS_KEY", "CXR_S3_SECRET_KEY", "CXR_EMAIL_URL"]
+OPTIONAL_SECRETS = [
+    "CXR_S3_ACCESS_KEY",
+    "CXR_S3_SECRET_KEY",
+    "CXR_EMAIL_URL",
+    "DATABASE_OWNER_URL",
+    "CXR_AUDIT_READER_PASSWORD",
+    "CXR_BACKUP_KEY",
+]
 WRONG = [
     ("CXR_SECRET_KEY", "too-short-a-key"),
     ("DATABASE_URL", "sqlite:///db.sqlite3"),
@@ -39,6 +46,12 @@ WRONG = [
     ("DATABASE_URL", f"postgresql://cxr:{PASSWORD}@db.example:port/cxr"),
     ("REDIS_URL", "amqp://guest@localhost"),
     ("REDIS_URL", f"redis://:{PASSWORD}@redis.example:port/0"),
+    ("DATABASE_OWNER_URL", f"mysql://root:{PASSWORD}@db.example/cxr"),
+    ("CXR_AUDIT_READER_PASSWORD", "short"),
+    ("CXR_BACKUP_KEY", "short"),
+    ("CXR_DATABASE_CA", "/no/such/file.pem"),
+    ("CXR_REDIS_CA", "/no/such/file.pem"),
+    ("CXR_TRUSTED_NETWORK", "perhaps"),
     ("CXR_DEBUG", "perhaps"),
     ("CXR_HTTPS", "perhaps"),
     ("CXR_TRUSTED_ORIGINS", "site.example"),
@@ -174,6 +187,28 @@ def test_https_protects_the_cookies() -> None:
     )
     assert start(code) == (0, "True True True\n")
     assert start(code, CXR_HTTPS="0") == (0, "False False False\n")
+
+
+def test_what_changes_the_tables_is_done_by_their_owner_and_all_else_by_the_application() -> None:
+    code = "import sys; sys.argv = {}; import cxrsite.settings as s; print(s.DATABASES['default']['USER'])"
+    owner = {"DATABASE_OWNER_URL": f"postgresql://owner:{PASSWORD}@db.example/cxr"}
+    for command in ("migrate", "database_roles", "backup", "restore"):
+        assert start(code.format(["manage.py", command]), **owner) == (0, "owner\n")
+        assert start(code.format(["manage.py", command])) == (0, "cxr\n")
+    for arguments in (["manage.py", "worker"], ["manage.py", "shell", "migrate"], ["uvicorn", "x"], [""]):
+        assert start(code.format(arguments), **owner) == (0, "cxr\n")
+
+
+def test_a_certificate_means_that_servers_must_show_one_that_it_vouches_for() -> None:
+    code = (
+        "import cxrsite.settings as s; print(s.DATABASES['default']['OPTIONS'].get('sslmode'), s.CELERY_BROKER_USE_SSL)"
+    )
+    assert start(code) == (0, "None None\n")
+    ca = str(ROOT / "pyproject.toml")
+    status, words = start(code, CXR_DATABASE_CA=ca, CXR_REDIS_CA=ca, REDIS_URL="rediss://redis.example/0")
+    assert status == 0
+    assert words.startswith("verify-full {'ssl_cert_reqs': <VerifyMode.CERT_REQUIRED")
+    assert f"'ssl_ca_certs': '{ca}'" in words
 
 
 STORAGE = "import cxrsite.settings as s; print(s.CXR_STORAGE, s.STORAGES['default'])"

@@ -1,6 +1,6 @@
 """Which files rows speak of, and which rows speak of files that are not there."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import datetime
 
 from django.db import connection
@@ -18,6 +18,13 @@ def held_names(names: Collection[str]) -> set[str]:
         for model in (Image, Export)
     )
     return set(images.union(exports, all=True))
+
+
+def named_files() -> Iterator[str]:
+    """The names of all files that rows speak of."""
+    for model in (Image, Export):
+        named = model.objects.exclude(stored_name="").order_by("pk")
+        yield from named.values_list("stored_name", flat=True).iterator()
 
 
 def images_without_file() -> list[str]:

@@ -46,7 +46,7 @@ def free_port() -> int:
 
 def clean_environment(**values: str) -> dict[str, str]:
     """This process's environment without anything that speaks to the product, and `values`."""
-    ours = re.compile(r"CXR_.*|DATABASE_URL|REDIS_URL|HOST|PORT|DJANGO_SETTINGS_MODULE")
+    ours = re.compile(r"CXR_.*|DATABASE_(OWNER_)?URL|REDIS_URL|HOST|PORT|DJANGO_SETTINGS_MODULE")
     return {**{name: value for name, value in os.environ.items() if not ours.fullmatch(name)}, **values}
 
 
@@ -269,8 +269,8 @@ class Site:
 
     @contextmanager
     def database(self) -> Iterator[Any]:
-        """A connection of its own; each statement commits by itself."""
-        connection = psycopg2.connect(self.settings["DATABASE_URL"])
+        """A connection of its own, as the tables' owner; each statement commits by itself."""
+        connection = psycopg2.connect(self.settings.get("DATABASE_OWNER_URL") or self.settings["DATABASE_URL"])
         connection.autocommit = True
         try:
             yield connection

@@ -81,6 +81,7 @@ def site_of_one_host(folder: Path) -> Iterator[BucketSite]:
             folder,
             DATABASE_URL=database,
             REDIS_URL=bell,
+            CXR_TRUSTED_NETWORK="1",
             CXR_STORAGE="s3",
             CXR_S3_BUCKET=BUCKET,
             CXR_S3_ENDPOINT=files,
