@@ -37,7 +37,15 @@ class SubmissionError(Exception):
     """Nothing of what was sent could be taken, whatever the files hold; the text is for the sender."""
 
 
-class QueueFullError(SubmissionError):
+class LaterError(SubmissionError):
+    """Nothing is taken now; the same may be sent again after a while."""
+
+    def __init__(self, words: str, retry_after_seconds: int) -> None:
+        super().__init__(words)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class QueueFullError(LaterError):
     """So much waits already that nothing more is taken for now."""
 
     def __init__(self, waiting: int, retry_after_seconds: int) -> None:
@@ -48,8 +56,7 @@ class QueueFullError(SubmissionError):
             "send these again in {seconds} s.",
             waiting,
         )
-        super().__init__(words.format(count=waiting, seconds=retry_after_seconds))
-        self.retry_after_seconds = retry_after_seconds
+        super().__init__(words.format(count=waiting, seconds=retry_after_seconds), retry_after_seconds)
 
 
 class KeyReusedError(SubmissionError):
@@ -58,11 +65,16 @@ class KeyReusedError(SubmissionError):
 
 @dataclass(frozen=True)
 class SentFile:
-    """A file as it arrives. Its name is kept for its sender's eyes and used for nothing else."""
+    """A file as it arrives. Its name is kept for its sender's eyes and used for nothing else.
+
+    One that was refused while it came in says why, and one that was hashed then says its SHA-256.
+    """
 
     name: str
     size: int
     read: Callable[[], bytes]
+    refusal: ImageError | None = None
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -207,7 +219,9 @@ def _fingerprint(key: _Key, contents: list[str]) -> str:
 
 
 def _content(file: SentFile, data: bytes | FileError) -> str:
-    """What stands for a file in a fingerprint: its hash, or all that is known of one that was not read."""
+    """What stands for a file in a fingerprint: its hash as it was sent, or all that is known of an unread one."""
+    if file.sha256:
+        return file.sha256
     return f"{file.size} {file.name}" if isinstance(data, FileError) else sha256(data).hexdigest()
 
 
@@ -278,11 +292,13 @@ def receive(file: SentFile) -> tuple[Image | FileError, str]:
     """What became of the file, and what stands for it in a fingerprint."""
     data = _read(file)
     content = _content(file, data)
-    return data if isinstance(data, FileError) else _keep(file, data, content), content
+    return data if isinstance(data, FileError) else _keep(file, data), content
 
 
 def _read(file: SentFile) -> bytes | FileError:
     """The file's bytes, or why they were not read."""
+    if file.refusal:
+        return _file_error(file.refusal)
     if file.size > settings.CXR_MAX_FILE_BYTES:
         return _file_error(intake.too_large(file.size, settings.CXR_MAX_FILE_BYTES))
     try:
@@ -291,12 +307,13 @@ def _read(file: SentFile) -> bytes | FileError:
         return _storage_fault()
 
 
-def _keep(file: SentFile, data: bytes, digest: str) -> Image | FileError:
+def _keep(file: SentFile, data: bytes) -> Image | FileError:
     """The file in storage and its row to be, or why not. The row's study and position come later."""
     try:
         inspected = intake.inspect(data, settings.CXR_MAX_FILE_BYTES)
+        kept = intake.to_keep(data, inspected)
         stored_name = storage.new_original_name()
-        storage.write(stored_name, data)
+        storage.write(stored_name, kept)
     except ImageError as error:
         return _file_error(error)
     except OSError:
@@ -304,8 +321,8 @@ def _keep(file: SentFile, data: bytes, digest: str) -> Image | FileError:
     return Image(
         filename=shown_name(file.name),
         kind=inspected.kind,
-        byte_size=len(data),
-        sha256=digest,
+        byte_size=len(kept),
+        sha256=file.sha256 if file.sha256 and kept is data else sha256(kept).hexdigest(),
         width=inspected.width,
         height=inspected.height,
         stored_name=stored_name,
