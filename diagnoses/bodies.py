@@ -67,10 +67,10 @@ class BoundedBodies:
             await self._app(scope, receive, send)
             return
         body = _Body(receive, declared_bytes(scope), self._most_bytes(scope))
-        try:
-            body.check_declared()
+        body.check_declared()
+        if not body.error:
             await self._app(scope, body.receive, send)
-        except BodyError as error:
+        if error := body.error:
             _log.warning("A body was refused (%s) at %s from %s", error.code, scope["path"], scope.get("client"))
             await _answer(scope, send, error)
 
@@ -101,17 +101,31 @@ class _Body:
         self._came = self._looked_at = 0
         self._began = time.monotonic()
         self._is_whole = False
+        self.error: BodyError | None = None
 
     def check_declared(self) -> None:
-        """Raises BodyError for a body that is too much by its own word."""
-        self._check_size(self._declared)
-        if self._declared > _LOOK_AT_DISK_EACH:
-            _check_disk(self._declared)
+        """Whether the body is too much by its own word."""
+        try:
+            self._check_size(self._declared)
+            if self._declared > _LOOK_AT_DISK_EACH:
+                _check_disk(self._declared)
+        except BodyError as error:
+            self.error = error
 
     async def receive(self) -> Message:
-        """The next piece. Raises BodyError where there are too many, or too few for too long."""
+        """The next piece. Where there are too many, or too few for too long, the sender is said to have gone.
+
+        That is what Django gives up for, and puts away what it has: the answer is ours then.
+        """
         if self._is_whole:
             return await self._receive()
+        try:
+            return await self._piece()
+        except BodyError as error:
+            self.error = error
+            return {"type": "http.disconnect"}
+
+    async def _piece(self) -> Message:
         try:
             async with asyncio.timeout(SILENT_SECONDS):
                 message = await self._receive()

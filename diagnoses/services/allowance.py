@@ -1,7 +1,6 @@
 """What a user may send in a minute and on a day, and the room that there must be: asked before a file is looked at."""
 
 import shutil
-from collections.abc import Callable
 from datetime import timedelta
 from math import ceil
 
@@ -63,6 +62,10 @@ def count(actor: Actor, files: int, sent_bytes: int = 0) -> None:
     """Count what the actor sends. Raises QuotaError where it is more than they may, and then counts nothing."""
     if actor.user is None:
         return  # who is nobody is refused later
+    if files > settings.CXR_UPLOADS_PER_MINUTE:
+        raise _too_many_files(actor, 60)
+    if sent_bytes > settings.CXR_UPLOAD_BYTES_PER_DAY:
+        raise _too_many_bytes(actor, 24 * 60 * 60)
     said = {
         "user": actor.user.pk,
         "files": files,
@@ -76,30 +79,28 @@ def count(actor: Actor, files: int, sent_bytes: int = 0) -> None:
             return
         cursor.execute(_WHEN_AGAIN, said)
         is_the_minute, minute_left, day_left = cursor.fetchone()
-    if is_the_minute:
-        _put_on_record(actor, "files_per_minute")
-        raise _too_much(_files_words, settings.CXR_UPLOADS_PER_MINUTE, float(minute_left))
-    _put_on_record(actor, "bytes_per_day")
-    raise _too_much(_bytes_words, settings.CXR_UPLOAD_BYTES_PER_DAY // 1024**2, float(day_left))
+    raise _too_many_files(actor, minute_left) if is_the_minute else _too_many_bytes(actor, day_left)
 
 
-def _too_much(words: Callable[[], str], most: int, seconds: float) -> QuotaError:
-    seconds = max(1, ceil(seconds))
-    return QuotaError(words().format(most=most, seconds=seconds, hours=ceil(seconds / 3600)), seconds)
-
-
-def _files_words() -> str:
-    return _(
+def _too_many_files(actor: Actor, seconds_left: float) -> QuotaError:
+    _put_on_record(actor, "files_per_minute")
+    seconds = max(1, ceil(seconds_left))
+    words = _(
         "You sent more files than the {most} that are taken from one user in a minute. Nothing was kept: send these "
         "again in {seconds} s."
     )
+    return QuotaError(words.format(most=settings.CXR_UPLOADS_PER_MINUTE, seconds=seconds), seconds)
 
 
-def _bytes_words() -> str:
-    return _(
+def _too_many_bytes(actor: Actor, seconds_left: float) -> QuotaError:
+    _put_on_record(actor, "bytes_per_day")
+    seconds = max(1, ceil(seconds_left))
+    words = _(
         "You sent more than the {most} MB that are taken from one user in a day. Nothing was kept: send these again in "
         "{hours} h, or ask your administrator to raise the limit."
     )
+    most = settings.CXR_UPLOAD_BYTES_PER_DAY // 1024**2
+    return QuotaError(words.format(most=most, hours=ceil(seconds / 3600)), seconds)
 
 
 def _put_on_record(actor: Actor, code: str) -> None:

@@ -9,7 +9,7 @@ import os
 import time
 import uuid
 import weakref
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import IO
@@ -41,11 +41,14 @@ class Parcel:
         self._start = b""
         self._is_known = False
         self._path = folder() / uuid.uuid4().hex
+        self._parts: list[Parcel] = []
+        left = ExitStack()
+        left.callback(self._path.unlink, missing_ok=True)
         # However a request ends: once nobody holds the parcel any more, its file goes.
-        self._vanish = weakref.finalize(self, self._path.unlink, missing_ok=True)
+        self._vanish = weakref.finalize(self, left.close)
         self._file: IO[bytes] | None = None
         with suppress(OSError):  # whoever reads it hears of that
-            self._file = _new_file(self._path)
+            self._file = left.enter_context(_new_file(self._path))
 
     @property
     def sha256(self) -> str:
@@ -68,6 +71,11 @@ class Parcel:
                 self._file.write(piece)
             except OSError:
                 self.remove()
+
+    def part(self) -> "Parcel":
+        """Another, for a file in this one, that goes when this one does."""
+        self._parts.append(Parcel())
+        return self._parts[-1]
 
     def finish(self) -> None:
         """All of it has come."""
@@ -94,11 +102,11 @@ class Parcel:
 
     def remove(self) -> None:
         """It is not needed any more. May be said twice."""
-        if self._file:
-            with suppress(OSError):
-                self._file.close()
-            self._file = None
-        self._vanish()
+        self._file = None
+        with suppress(OSError):
+            self._vanish()
+        for part in self._parts:
+            part.remove()
 
     def _judge_start(self) -> None:
         self._is_known = True

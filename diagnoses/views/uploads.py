@@ -71,6 +71,7 @@ def _parts(parcel: Parcel, name: str, budget: archive.Budget) -> Iterator[SentFi
     try:
         unpacked = _unpacked(parcel, budget)
     except ImageError as error:
+        parcel.remove()
         yield SentFile(name, parcel.size, parcel.read, error, parcel.sha256)
         return
     except OSError:
@@ -83,12 +84,11 @@ def _parts(parcel: Parcel, name: str, budget: archive.Budget) -> Iterator[SentFi
 def _unpacked(parcel: Parcel, budget: archive.Budget) -> list[tuple[str, Parcel]]:
     """The entries by their names. Raises ImageError for an archive that is not taken as a whole."""
     with parcel.open() as file:
-        return [(entry.name, _content(file, entry)) for entry in archive.entries_of(file, budget)]
+        return [(entry.name, _content(file, entry, parcel.part())) for entry in archive.entries_of(file, budget)]
 
 
-def _content(file: IO[bytes], entry: archive.Entry) -> Parcel:
-    """An entry in a quarantine of its own. Raises ImageError where it makes a bomb of the whole archive."""
-    parcel = Parcel()
+def _content(file: IO[bytes], entry: archive.Entry, parcel: Parcel) -> Parcel:
+    """An entry in quarantine as if it had come alone. Raises ImageError where it makes a bomb of the whole archive."""
     try:
         for piece in archive.unpack(file, entry):
             parcel.write(piece)
