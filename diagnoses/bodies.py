@@ -67,9 +67,14 @@ class BoundedBodies:
             await self._app(scope, receive, send)
             return
         body = _Body(receive, declared_bytes(scope), self._most_bytes(scope))
+
+        async def send_unless_refused(message: Message) -> None:
+            if not body.error:
+                await send(message)
+
         body.check_declared()
         if not body.error:
-            await self._app(scope, body.receive, send)
+            await self._app(scope, body.receive, send_unless_refused)
         if error := body.error:
             _log.warning("A body was refused (%s) at %s from %s", error.code, scope["path"], scope.get("client"))
             await _answer(scope, send, error)
