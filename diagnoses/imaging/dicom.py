@@ -53,8 +53,7 @@ def read_header(data: bytes) -> Dataset:
     elements are counted: reading keeps all of them, and nested ones by recursion.
     Raises ImageError where the file is damaged or of a kind that is not taken.
     """
-    meta = _taken_meta(data)
-    elements.check_elements(data, meta)
+    meta = check_start(data)
     try:
         dataset = dcmread(BytesIO(data))
         _check_same_syntax(dataset, meta.syntax)
@@ -67,9 +66,14 @@ def read_header(data: bytes) -> Dataset:
     return dataset
 
 
-def check_transfer_syntax(data: bytes) -> uid.UID:
-    """How the file is encoded, of which `data` holds at least the start. Raises ImageError for what is not taken."""
-    return _taken_meta(data).syntax
+def check_start(data: bytes) -> elements.Meta:
+    """How a file is encoded, of which `data` holds at least the start, once a parser may be let near it.
+
+    Raises ImageError for what is not taken.
+    """
+    meta = _taken_meta(data)
+    elements.check_elements(data, meta)
+    return meta
 
 
 def _taken_meta(data: bytes) -> elements.Meta:
