@@ -121,10 +121,13 @@ class Parcel:
 def sweep(older_than_seconds: float) -> int:
     """Remove what a crash left; gives how many files. Younger ones may be of a request that goes on. Raises OSError."""
     before = time.time() - older_than_seconds
-    left = [path for path in folder().iterdir() if path.stat().st_mtime < before]
-    for path in left:
-        path.unlink(missing_ok=True)
-    return len(left)
+    removed = 0
+    for path in folder().iterdir():
+        with suppress(FileNotFoundError):  # a request that has just ended removed its own
+            if path.stat().st_mtime < before:
+                path.unlink()
+                removed += 1
+    return removed
 
 
 def _new_file(path: Path) -> IO[bytes]:
