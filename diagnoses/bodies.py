@@ -10,7 +10,7 @@ import logging
 import shutil
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
@@ -25,10 +25,11 @@ from django.utils.translation import gettext_lazy as _
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
 
-Message = dict[str, Any]
+Scope = dict[str, Any]
+Message = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Message, Receive, Send], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 SILENT_SECONDS = 30.0
 """So long nothing of a body may come."""
@@ -61,7 +62,7 @@ class BoundedBodies:
     def __init__(self, app: App) -> None:
         self._app = app
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, as ASGI has it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
@@ -79,7 +80,7 @@ class BoundedBodies:
             _log.warning("A body was refused (%s) at %s from %s", error.code, scope["path"], scope.get("client"))
             await _answer(scope, send, error)
 
-    def _most_bytes(self, scope: Message) -> int:
+    def _most_bytes(self, scope: Scope) -> int:
         """Who brings nothing to be known by has nothing to send: files come with a session or a token alone."""
         brings = {name for name, value in scope["headers"] if value} & {b"cookie", b"authorization"}
         takes_files = brings and scope["path"] in self._for_files
@@ -90,7 +91,7 @@ class BoundedBodies:
         return {reverse("send"), reverse("send_file"), reverse("api_studies")}
 
 
-def declared_bytes(scope: Message) -> int:
+def declared_bytes(scope: Scope) -> int:
     """What the request says of its body; 0 where it says nothing."""
     said = dict(scope["headers"]).get(b"content-length", b"0")
     return int(said) if said.isdigit() else 0
@@ -165,7 +166,7 @@ def _too_slow() -> BodyError:
     return BodyError("too_slow", 408, _("What was sent came too slowly. Send it again, or in parts."))
 
 
-async def _answer(scope: Message, send: Send, error: BodyError) -> None:
+async def _answer(scope: Scope, send: Send, error: BodyError) -> None:
     """The connection is closed: what still comes on it is the rest of what was refused."""
     with translation.override(translation.get_language_from_request(ASGIRequest(scope, BytesIO()))):
         words = error.words

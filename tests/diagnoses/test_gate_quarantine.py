@@ -7,7 +7,7 @@ import time
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from django.conf import LazySettings
@@ -128,7 +128,12 @@ def test_the_senders_name_for_a_file_opens_nothing(api: APIClient) -> None:
 def files_begun(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     begun: list[Path] = []
     real = quarantine._new_file
-    monkeypatch.setattr(quarantine, "_new_file", lambda path: (begun.append(path), real(path))[1])
+
+    def new_file(path: Path) -> IO[bytes]:
+        begun.append(path)
+        return real(path)
+
+    monkeypatch.setattr(quarantine, "_new_file", new_file)
     return begun
 
 

@@ -206,10 +206,10 @@ def test_private_elements_do_no_harm() -> None:
 
 
 def saved(dataset: Dataset, uid: str) -> bytes:
-    dataset.file_meta.TransferSyntaxUID = uid  # type: ignore[attr-defined]
+    dataset.file_meta.TransferSyntaxUID = uid
     buffer = BytesIO()
-    encoding = {"implicit_vr": uid == ImplicitVRLittleEndian, "little_endian": uid != ExplicitVRBigEndian}
-    dcmwrite(buffer, dataset, **encoding, force_encoding=True)
+    is_implicit, is_little = uid == ImplicitVRLittleEndian, uid != ExplicitVRBigEndian
+    dcmwrite(buffer, dataset, implicit_vr=is_implicit, little_endian=is_little, force_encoding=True)
     return buffer.getvalue()
 
 
