@@ -13,11 +13,10 @@ from diagnoses import audit
 from diagnoses.audit import Actor
 from diagnoses.models import AuditEvent
 from diagnoses.models.audit import AuditAction
-from diagnoses.services.submission import LaterError
+from diagnoses.services.submission import SubmissionError
 from diagnoses.storage import quarantine
 
 _ON_RECORD_FOR = timedelta(minutes=1)
-_NO_ROOM_FOR_SECONDS = 60
 # One statement, so that two requests at once cannot both have the last of it. What is refused is not counted.
 _COUNT = """
 INSERT INTO diagnoses_uploadcount AS had (user_id, minute, files, day, sent_bytes)
@@ -39,12 +38,20 @@ FROM diagnoses_uploadcount WHERE user_id = %(user)s
 """
 
 
-class QuotaError(LaterError):
+class QuotaError(SubmissionError):
     """So much was sent in this minute or on this day already that nothing more is taken until it is over."""
 
+    retry_after_seconds: int
 
-class NoRoomError(LaterError):
+    def __init__(self, words: str, retry_after_seconds: int) -> None:
+        super().__init__(words)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class NoRoomError(SubmissionError):
     """The disk is nearly full; what is left of it is kept for what was taken in already."""
+
+    retry_after_seconds = 60
 
 
 def check_disk(actor: Actor) -> None:
@@ -53,8 +60,7 @@ def check_disk(actor: Actor) -> None:
         return
     _put_on_record(actor, "no_room")
     raise NoRoomError(
-        _("The server's disk is nearly full, and nothing more is taken. Nothing was kept: tell your administrator."),
-        _NO_ROOM_FOR_SECONDS,
+        _("The server's disk is nearly full, and nothing more is taken. Nothing was kept: tell your administrator.")
     )
 
 

@@ -36,17 +36,14 @@ _LONGEST_RETRY_SECONDS = 600
 class SubmissionError(Exception):
     """Nothing of what was sent could be taken, whatever the files hold; the text is for the sender."""
 
-
-class LaterError(SubmissionError):
-    """Nothing is taken now; the same may be sent again after a while."""
-
-    def __init__(self, words: str, retry_after_seconds: int) -> None:
-        super().__init__(words)
-        self.retry_after_seconds = retry_after_seconds
+    retry_after_seconds: int | None = None
+    """When the same may be sent again, where time is all that it takes."""
 
 
-class QueueFullError(LaterError):
+class QueueFullError(SubmissionError):
     """So much waits already that nothing more is taken for now."""
+
+    retry_after_seconds: int
 
     def __init__(self, waiting: int, retry_after_seconds: int) -> None:
         words = ngettext(
@@ -56,7 +53,8 @@ class QueueFullError(LaterError):
             "send these again in {seconds} s.",
             waiting,
         )
-        super().__init__(words.format(count=waiting, seconds=retry_after_seconds), retry_after_seconds)
+        super().__init__(words.format(count=waiting, seconds=retry_after_seconds))
+        self.retry_after_seconds = retry_after_seconds
 
 
 class KeyReusedError(SubmissionError):
@@ -65,10 +63,7 @@ class KeyReusedError(SubmissionError):
 
 @dataclass(frozen=True)
 class SentFile:
-    """A file as it arrives. Its name is kept for its sender's eyes and used for nothing else.
-
-    One that was refused while it came in says why, and one that was hashed then says its SHA-256.
-    """
+    """A file as it arrives, and what was found out meanwhile. Its name is kept for its sender's eyes alone."""
 
     name: str
     size: int
@@ -220,9 +215,7 @@ def _fingerprint(key: _Key, contents: list[str]) -> str:
 
 def _content(file: SentFile, data: bytes | FileError) -> str:
     """What stands for a file in a fingerprint: its hash as it was sent, or all that is known of an unread one."""
-    if file.sha256:
-        return file.sha256
-    return f"{file.size} {file.name}" if isinstance(data, FileError) else sha256(data).hexdigest()
+    return file.sha256 or (f"{file.size} {file.name}" if isinstance(data, FileError) else sha256(data).hexdigest())
 
 
 def _as_it_stands(actor: Actor, key: _Key, fingerprint: str) -> Submission:
@@ -297,10 +290,8 @@ def receive(file: SentFile) -> tuple[Image | FileError, str]:
 
 def _read(file: SentFile) -> bytes | FileError:
     """The file's bytes, or why they were not read."""
-    if file.refusal:
-        return _file_error(file.refusal)
-    if file.size > settings.CXR_MAX_FILE_BYTES:
-        return _file_error(intake.too_large(file.size, settings.CXR_MAX_FILE_BYTES))
+    if file.refusal or file.size > settings.CXR_MAX_FILE_BYTES:
+        return _file_error(file.refusal or intake.too_large(file.size, settings.CXR_MAX_FILE_BYTES))
     try:
         return file.read()
     except OSError:

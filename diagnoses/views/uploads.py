@@ -10,7 +10,7 @@ from diagnoses.audit import Actor
 from diagnoses.imaging import archive
 from diagnoses.imaging.errors import ImageError, ImageFault
 from diagnoses.services import allowance
-from diagnoses.services.submission import KeyReusedError, LaterError, QueueFullError, SentFile, SubmissionError
+from diagnoses.services.submission import KeyReusedError, QueueFullError, SentFile, SubmissionError
 from diagnoses.services.uploading import StorageError
 from diagnoses.storage.quarantine import Parcel
 from diagnoses.views.receiving import QuarantinedFile
@@ -31,7 +31,7 @@ def code_of(error: SubmissionError, otherwise: int) -> tuple[str, int]:
 
 def say_when_again(response: HttpResponseBase, error: SubmissionError) -> None:
     """When the same may be sent again, where it may, in the answer's header."""
-    if isinstance(error, LaterError):
+    if error.retry_after_seconds:
         response["Retry-After"] = str(error.retry_after_seconds)
 
 
