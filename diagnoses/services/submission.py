@@ -43,8 +43,6 @@ class SubmissionError(Exception):
 class QueueFullError(SubmissionError):
     """So much waits already that nothing more is taken for now."""
 
-    retry_after_seconds: int
-
     def __init__(self, waiting: int, retry_after_seconds: int) -> None:
         words = ngettext(
             "{count} image waits to be read already, and no more are taken until there are fewer. Nothing was kept: "
