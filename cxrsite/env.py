@@ -172,6 +172,10 @@ class Environment(BaseSettings):
     max_attempts: int = Field(alias="CXR_MAX_ATTEMPTS", default=3, ge=1, le=20)
     max_file_mb: int = Field(alias="CXR_MAX_FILE_MB", default=64, ge=1, le=1024)
     max_files: int = Field(alias="CXR_MAX_FILES", default=200, ge=1, le=1000)
+    max_request_mb: int = Field(alias="CXR_MAX_REQUEST_MB", default=2048, validate_default=True, ge=1, le=65_536)
+    uploads_per_minute: int = Field(alias="CXR_UPLOADS_PER_MINUTE", default=1200, validate_default=True, ge=1)
+    upload_mb_per_day: int = Field(alias="CXR_UPLOAD_MB_PER_DAY", default=20_000, validate_default=True, ge=1)
+    min_free_mb: int = Field(alias="CXR_MIN_FREE_MB", default=1024, ge=1)
     max_queued: int = Field(alias="CXR_MAX_QUEUED", default=5000, ge=1000, le=1_000_000)
     orphan_seconds: int = Field(alias="CXR_ORPHAN_SECONDS", default=86_400, ge=1)
     export_cases: int = Field(alias="CXR_EXPORT_CASES", default=2000, ge=1, le=100_000)
@@ -198,6 +202,28 @@ class Environment(BaseSettings):
     )
     site_name: str = Field(alias="CXR_SITE_NAME", default="", max_length=120)
     log_level: str = Field(alias="CXR_LOG_LEVEL", default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+
+    @field_validator("max_request_mb")
+    @classmethod
+    def _takes_a_file(cls, mb: int, info: ValidationInfo) -> int:
+        # A form's other parts and the bounds between them take some room, too.
+        if mb <= info.data.get("max_file_mb", 0):
+            raise ValueError("it must be more than CXR_MAX_FILE_MB: a request holds at least one file")
+        return mb
+
+    @field_validator("uploads_per_minute")
+    @classmethod
+    def _takes_all_files_of_a_request(cls, files: int, info: ValidationInfo) -> int:
+        if files < info.data.get("max_files", 0):
+            raise ValueError("it must be at least CXR_MAX_FILES: so many may come at once")
+        return files
+
+    @field_validator("upload_mb_per_day")
+    @classmethod
+    def _takes_a_request(cls, mb: int, info: ValidationInfo) -> int:
+        if mb < info.data.get("max_request_mb", 0):
+            raise ValueError("it must be at least CXR_MAX_REQUEST_MB")
+        return mb
 
     @field_validator("s3_bucket", "s3_endpoint", "s3_region", "s3_access_key", "s3_secret_key")
     @classmethod

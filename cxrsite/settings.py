@@ -175,6 +175,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "cxrsite.statics.ModuleStaticFilesStorage"},
 }
 MEDIA_ROOT = ENV.var_dir / "media"
+FILE_UPLOAD_HANDLERS = ["diagnoses.views.receiving.QuarantineUploadHandler"]
 FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 DATA_UPLOAD_MAX_NUMBER_FILES = ENV.max_files + 1  # one more, so that our own words answer the first too many
@@ -234,6 +235,10 @@ CXR_READING_SECONDS = ENV.reading_seconds
 CXR_MAX_ATTEMPTS = ENV.max_attempts
 CXR_MAX_FILE_BYTES = ENV.max_file_mb * 1024 * 1024
 CXR_MAX_FILES = ENV.max_files
+CXR_MAX_REQUEST_BYTES = ENV.max_request_mb * 1024 * 1024
+CXR_UPLOADS_PER_MINUTE = ENV.uploads_per_minute
+CXR_UPLOAD_BYTES_PER_DAY = ENV.upload_mb_per_day * 1024 * 1024
+CXR_MIN_FREE_BYTES = ENV.min_free_mb * 1024 * 1024
 CXR_MAX_QUEUED = ENV.max_queued
 CXR_EXPORT_CASES = ENV.export_cases
 CXR_EXPORT_DAYS = ENV.export_days

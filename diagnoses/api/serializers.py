@@ -38,7 +38,7 @@ class StudyUploadSerializer(serializers.Serializer[Any]):
         child=serializers.FileField(allow_empty_file=True),
         required=False,
         default=list,
-        help_text="PNG, JPEG or DICOM radiographs; the part may be repeated.",
+        help_text="PNG, JPEG or DICOM radiographs, or ZIP archives of them; the part may be repeated.",
     )
     patient_id = serializers.CharField(required=False, allow_blank=True, max_length=64, default="")
     patient_sex = serializers.ChoiceField(choices=Sex.choices, required=False, allow_blank=True, default="")

@@ -40,10 +40,10 @@ from diagnoses.roles import MAY_SUBMIT
 from diagnoses.selectors.following import study_state_once_ended
 from diagnoses.selectors.history import HiddenFilterError, find_studies, read_instant
 from diagnoses.selectors.studies import images_visible_to, states_of, with_files
-from diagnoses.services.submission import KeyReusedError, QueueFullError, SubmissionError, submit_study
+from diagnoses.services.submission import SubmissionError, submit_study
 from diagnoses.states import JobStatus
 from diagnoses.views.pictures import heatmap_response, palette_of, picture_response, visible_job_with_result
-from diagnoses.views.uploads import sent_files
+from diagnoses.views.uploads import code_of, say_when_again, sent_files
 
 
 class StudyPagination(CursorPagination):
@@ -111,12 +111,14 @@ class StudiesView(PrivateView):
         operation_id="studies_create",
         request=StudyUploadSerializer,
         parameters=[_IDEMPOTENCY_KEY],
-        responses=dict.fromkeys((202, 400, 409, 429), SubmissionSerializer),
+        responses=dict.fromkeys((202, 400, 409, 429, 503), SubmissionSerializer),
     )
     def post(self, request: Request) -> Response:
         """Send a study. 202 with one answer per file; 400 where no file is usable.
 
-        429 with `Retry-After` while too much waits already; 409 where the key was used for something else.
+        A ZIP archive is opened, and its files are answered one by one. 429 with `Retry-After` while too much waits
+        already or after more than a user may send, 503 where the server has no room; 409 where the key was used for
+        something else.
         """
         if not request.user.has_perm(MAY_SUBMIT):
             raise PermissionDenied(
@@ -125,21 +127,18 @@ class StudiesView(PrivateView):
         try:
             upload = StudyUploadSerializer(data=request.data)
             upload.is_valid(raise_exception=True)
+            actor = audit.actor_of(request._request)
             submission = submit_study(
-                actor=audit.actor_of(request._request),
-                files=sent_files(upload.validated_data["files"]),
+                actor=actor,
+                files=sent_files(actor, upload.validated_data["files"]),
                 details=upload.details(),
                 model_version=upload.validated_data["model"],
                 idempotency_key=_idempotency_key(request),
             )
-        except QueueFullError as error:
-            refusal = _nothing_taken(str(error), status.HTTP_429_TOO_MANY_REQUESTS)
-            refusal["Retry-After"] = str(error.retry_after_seconds)
-            return refusal
-        except KeyReusedError as error:
-            return _nothing_taken(str(error), status.HTTP_409_CONFLICT)
         except SubmissionError as error:
-            return _nothing_taken(str(error))
+            refusal = _nothing_taken(str(error), code_of(error, otherwise=400)[1])
+            say_when_again(refusal, error)
+            return refusal
         except TooManyFilesSent:
             words = _("More than {most} files were sent. Send them in parts.")
             return _nothing_taken(words.format(most=settings.CXR_MAX_FILES))

@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydicom import Dataset, dcmread, uid
 from pydicom.encaps import get_frame
-from pydicom.filereader import read_dataset, read_preamble
 from pydicom.pixels.processing import apply_modality_lut
 from pydicom.pixels.utils import pixel_array
 
-from diagnoses.imaging import isolated, voi
+from diagnoses.imaging import elements, isolated, voi
 from diagnoses.imaging.age import years_between
 from diagnoses.imaging.errors import ImageError, ImageFault
 
@@ -33,6 +32,7 @@ _ISOLATED = {
 }
 """Damaged data makes these decoders end their process, or take all of its memory."""
 _BITS_ALLOCATED = {8, 16}
+_MOST_ROWS = 65_535
 _UNITS_OF_A_YEAR = {"D": 365, "W": 52, "M": 12, "Y": 1}
 
 
@@ -49,35 +49,46 @@ class DicomFacts:
 def read_header(data: bytes) -> Dataset:
     """The data set of a DICOM file, its pixels still encoded.
 
-    The transfer syntax is looked at first and on its own: reading a deflated data set would inflate all of it.
+    The transfer syntax is looked at first and on its own: reading a deflated data set would inflate all of it. Then the
+    elements are counted: reading keeps all of them, and nested ones by recursion.
     Raises ImageError where the file is damaged or of a kind that is not taken.
     """
-    syntax = check_transfer_syntax(data)
+    meta = check_start(data)
     try:
         dataset = dcmread(BytesIO(data))
+        _check_same_syntax(dataset, meta.syntax)
         _check_is_radiograph(dataset)
-        _check_pixels_are_there(dataset, syntax)
+        _check_pixels_are_there(dataset, meta.syntax)
     except ImageError:
         raise
-    except Exception as error:  # as above: elements are parsed when they are first touched
+    except Exception as error:  # elements are parsed when they are first touched, and break the parser in many ways
         raise damaged() from error
     return dataset
 
 
-def check_transfer_syntax(data: bytes) -> uid.UID:
-    """How the file is encoded, of which `data` holds at least the start. Raises ImageError for what is not taken."""
+def check_start(data: bytes) -> elements.Meta:
+    """How a file is encoded, of which `data` holds at least the start, once a parser may be let near it.
+
+    Raises ImageError for what is not taken.
+    """
+    meta = _taken_meta(data)
+    elements.check_elements(data, meta)
+    return meta
+
+
+def _taken_meta(data: bytes) -> elements.Meta:
     try:
-        syntax = _transfer_syntax(data)
-    except Exception as error:  # a damaged file breaks pydicom's parser in many ways
+        meta = elements.read_meta(data)
+    except ValueError as error:
         raise damaged() from error
-    if syntax not in _UNCOMPRESSED | _IN_PROCESS.keys() | _ISOLATED.keys():
+    if meta.syntax not in _UNCOMPRESSED | _IN_PROCESS.keys() | _ISOLATED.keys():
         raise ImageError(
             ImageFault.UNSUPPORTED_ENCODING,
             "The DICOM transfer syntax {syntax} is not taken. Export it uncompressed, or as JPEG lossless, "
             "JPEG-LS, JPEG 2000 or RLE.",
-            syntax=syntax.name,
+            syntax=meta.syntax.name,
         )
-    return syntax
+    return meta
 
 
 def grey_levels(data: bytes) -> NDArray[np.uint8]:
@@ -146,13 +157,9 @@ def _check_declared_size(dataset: Dataset) -> None:
                 raise ValueError(f"the frame declares {frame.size}")
 
 
-def _transfer_syntax(data: bytes) -> uid.UID:
-    stream = BytesIO(data)
-    read_preamble(stream, force=False)
-    meta = read_dataset(
-        stream, is_implicit_VR=False, is_little_endian=True, stop_when=lambda tag, vr, length: tag.group != 2
-    )
-    return uid.UID(meta.TransferSyntaxUID)
+def _check_same_syntax(dataset: Dataset, syntax: uid.UID) -> None:
+    if dataset.file_meta.TransferSyntaxUID != syntax:
+        raise damaged()
 
 
 def _check_is_radiograph(dataset: Dataset) -> None:
@@ -186,9 +193,24 @@ def _check_pixels_are_there(dataset: Dataset, syntax: uid.UID) -> None:
             "{bits} bits per pixel are not taken. Export the radiograph with 8 to 16 bits.",
             bits=int(dataset.BitsAllocated),
         )
+    _check_numbers(dataset)
     expected = dataset.Rows * dataset.Columns * dataset.BitsAllocated // 8
     if not dataset.PixelData or (syntax in _UNCOMPRESSED and len(dataset.PixelData) < expected):
         raise damaged()
+
+
+def _check_numbers(dataset: Dataset) -> None:
+    """What is reckoned with are whole numbers that 16 bits hold, whatever kind of element a file keeps them in."""
+    stored = dataset.get("BitsStored", dataset.BitsAllocated)
+    for number, least, most in (
+        (dataset.Rows, 1, _MOST_ROWS),
+        (dataset.Columns, 1, _MOST_ROWS),
+        (stored, 1, dataset.BitsAllocated),
+        (dataset.get("HighBit", stored - 1), stored - 1, dataset.BitsAllocated - 1),
+        (dataset.get("PixelRepresentation", 0), 0, 1),
+    ):
+        if type(number) is not int or not least <= number <= most:
+            raise damaged()
 
 
 def damaged() -> ImageError:

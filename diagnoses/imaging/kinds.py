@@ -6,6 +6,11 @@ _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _JPEG_SIGNATURE = b"\xff\xd8\xff"
 _DICOM_PREAMBLE_BYTES = 128
 _DICOM_SIGNATURE = b"DICM"
+_ZIP_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06")
+"""Of one with files in it, and of an empty one."""
+
+TELLING_BYTES = 132
+"""So many of a file's first bytes say what it is."""
 
 
 class FileKind(StrEnum):
@@ -25,3 +30,8 @@ def kind_of(data: bytes) -> FileKind | None:
     if data[_DICOM_PREAMBLE_BYTES:].startswith(_DICOM_SIGNATURE):
         return FileKind.DICOM
     return None
+
+
+def is_zip(data: bytes) -> bool:
+    """Whether a file that starts so is a ZIP archive."""
+    return data.startswith(_ZIP_SIGNATURES)

@@ -9,7 +9,7 @@ from pydicom import Dataset
 from pydicom.filereader import read_partial
 from pydicom.tag import BaseTag, Tag
 
-from diagnoses.imaging.dicom import check_transfer_syntax
+from diagnoses.imaging.dicom import check_start
 
 _LAST = Tag("StudyInstanceUID")
 """Of what is looked for, the last in a file's order."""
@@ -38,7 +38,7 @@ def patient_of(start: bytes) -> DicomPatient:
 
     Raises ImageError where the file is damaged or its transfer syntax is not taken.
     """
-    check_transfer_syntax(start)
+    check_start(start)
     try:
         dataset, complete = _read(start)
         return DicomPatient(

@@ -1,5 +1,6 @@
 """The data, as PostgreSQL holds it. Rows are written by `diagnoses.services` alone."""
 
+from diagnoses.models.allowance import UploadCount
 from diagnoses.models.audit import AuditEvent
 from diagnoses.models.export import Export
 from diagnoses.models.job import Job, JobTransition, Result
@@ -26,5 +27,6 @@ __all__ = [
     "Result",
     "SavedView",
     "Study",
+    "UploadCount",
     "Worker",
 ]

@@ -36,6 +36,9 @@ _LONGEST_RETRY_SECONDS = 600
 class SubmissionError(Exception):
     """Nothing of what was sent could be taken, whatever the files hold; the text is for the sender."""
 
+    retry_after_seconds: int | None = None
+    """When the same may be sent again, where time is all that it takes."""
+
 
 class QueueFullError(SubmissionError):
     """So much waits already that nothing more is taken for now."""
@@ -58,11 +61,13 @@ class KeyReusedError(SubmissionError):
 
 @dataclass(frozen=True)
 class SentFile:
-    """A file as it arrives. Its name is kept for its sender's eyes and used for nothing else."""
+    """A file as it arrives, and what was found out meanwhile. Its name is kept for its sender's eyes alone."""
 
     name: str
     size: int
     read: Callable[[], bytes]
+    refusal: ImageError | None = None
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -207,8 +212,8 @@ def _fingerprint(key: _Key, contents: list[str]) -> str:
 
 
 def _content(file: SentFile, data: bytes | FileError) -> str:
-    """What stands for a file in a fingerprint: its hash, or all that is known of one that was not read."""
-    return f"{file.size} {file.name}" if isinstance(data, FileError) else sha256(data).hexdigest()
+    """What stands for a file in a fingerprint: its hash as it was sent, or all that is known of an unread one."""
+    return file.sha256 or (f"{file.size} {file.name}" if isinstance(data, FileError) else sha256(data).hexdigest())
 
 
 def _as_it_stands(actor: Actor, key: _Key, fingerprint: str) -> Submission:
@@ -278,25 +283,26 @@ def receive(file: SentFile) -> tuple[Image | FileError, str]:
     """What became of the file, and what stands for it in a fingerprint."""
     data = _read(file)
     content = _content(file, data)
-    return data if isinstance(data, FileError) else _keep(file, data, content), content
+    return data if isinstance(data, FileError) else _keep(file, data), content
 
 
 def _read(file: SentFile) -> bytes | FileError:
     """The file's bytes, or why they were not read."""
-    if file.size > settings.CXR_MAX_FILE_BYTES:
-        return _file_error(intake.too_large(file.size, settings.CXR_MAX_FILE_BYTES))
+    if file.refusal or file.size > settings.CXR_MAX_FILE_BYTES:
+        return _file_error(file.refusal or intake.too_large(file.size, settings.CXR_MAX_FILE_BYTES))
     try:
         return file.read()
     except OSError:
         return _storage_fault()
 
 
-def _keep(file: SentFile, data: bytes, digest: str) -> Image | FileError:
+def _keep(file: SentFile, data: bytes) -> Image | FileError:
     """The file in storage and its row to be, or why not. The row's study and position come later."""
     try:
         inspected = intake.inspect(data, settings.CXR_MAX_FILE_BYTES)
+        kept = intake.to_keep(data, inspected)
         stored_name = storage.new_original_name()
-        storage.write(stored_name, data)
+        storage.write(stored_name, kept)
     except ImageError as error:
         return _file_error(error)
     except OSError:
@@ -304,8 +310,8 @@ def _keep(file: SentFile, data: bytes, digest: str) -> Image | FileError:
     return Image(
         filename=shown_name(file.name),
         kind=inspected.kind,
-        byte_size=len(data),
-        sha256=digest,
+        byte_size=len(kept),
+        sha256=file.sha256 if file.sha256 and kept is data else sha256(kept).hexdigest(),
         width=inspected.width,
         height=inspected.height,
         stored_name=stored_name,

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from diagnoses import storage
 from diagnoses.selectors.files import database_began_at, database_time, held_names
+from diagnoses.storage import quarantine
 
 _AT_ONCE = 500
 _log = logging.getLogger(__name__)
@@ -41,6 +42,14 @@ def sweep_orphans(*, dry_run: bool = False) -> list[str]:
         held = held_names(names)
         orphans += [name for name in names if name not in held and (dry_run or _was_removed(name))]
     return orphans
+
+
+def sweep_quarantine() -> int:
+    """Remove from quarantine what a crash left there; gives how many files. A request that goes on has younger ones."""
+    removed = quarantine.sweep(settings.CXR_ORPHAN_SECONDS)
+    if removed:
+        _log.warning("Removed %d files from quarantine, which a crash left there", removed)
+    return removed
 
 
 def _names_between(start: datetime, end: datetime) -> Iterator[str]:

@@ -71,6 +71,7 @@ def export_file(request: HttpRequest, export_id: uuid.UUID) -> HttpResponseBase:
     response["Content-Length"] = str(export.byte_size)
     response["Content-Disposition"] = f'attachment; filename="cases-{timezone.localdate():%Y-%m-%d}-{export.pk}.zip"'
     response["X-Content-Type-Options"] = "nosniff"
+    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return response
 
 

@@ -27,11 +27,11 @@ from diagnoses.selectors.hiding import hidden_images
 from diagnoses.selectors.registry import a_worker_is_alive
 from diagnoses.selectors.sending import SentState, sent_before, sent_in
 from diagnoses.selectors.viewers import Viewer
-from diagnoses.services.submission import KeyReusedError, QueueFullError, SubmissionError
-from diagnoses.services.uploading import StorageError, StudySent, Uploaded, upload_file
+from diagnoses.services.submission import SubmissionError
+from diagnoses.services.uploading import StudySent, Uploaded, upload_file
 from diagnoses.states import ENDED
 from diagnoses.templatetags.percent import percent
-from diagnoses.views.uploads import sent_file
+from diagnoses.views.uploads import code_of, say_when_again, sent_file
 from diagnoses.views.verdicts import Verdict, verdict_of
 
 HEADER_BYTES = 128 * 1024
@@ -39,11 +39,6 @@ HEADER_BYTES = 128 * 1024
 _MOST_DIGESTS = 1000
 _MOST_BATCHES = 50
 _DIGEST = re.compile("[0-9a-f]{64}")
-_NOT_TAKEN: dict[type[SubmissionError], tuple[str, int]] = {
-    QueueFullError: ("queue_full", 429),
-    StorageError: ("storage_unavailable", 503),
-    KeyReusedError: ("key_reused", 409),
-}
 _ON_RECORD_FOR = timedelta(hours=12)
 """A page that stays open shows the same answers over and over; they are put on record once in this time."""
 
@@ -64,9 +59,8 @@ def send_file(request: HttpRequest) -> JsonResponse:
     try:
         uploaded = _upload(request, form)
     except SubmissionError as error:
-        response = _refusal(*_NOT_TAKEN.get(type(error), ("not_taken", 422)), str(error))
-        if isinstance(error, QueueFullError):
-            response["Retry-After"] = str(error.retry_after_seconds)
+        response = _refusal(*code_of(error, otherwise=422), str(error))
+        say_when_again(response, error)
         return response
     return JsonResponse(_receipt(request, uploaded))
 
@@ -124,11 +118,12 @@ def send_header(request: HttpRequest) -> JsonResponse:
 
 def _upload(request: HttpRequest, form: UploadForm) -> Uploaded:
     said = form.cleaned_data
+    actor = audit.actor_of(request)
     return upload_file(
-        actor=audit.actor_of(request),
+        actor=actor,
         study=StudySent(said["study_key"].hex, form.details(), said["batch"]),
         upload_key=said["upload_key"],
-        file=sent_file(said["file"], said["filename"]),
+        file=sent_file(actor, said["file"], said["filename"]),
         model_version=form.version(),
     )
 

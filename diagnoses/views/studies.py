@@ -31,9 +31,9 @@ from diagnoses.selectors.registry import a_worker_is_alive, available_model_vers
 from diagnoses.selectors.studies import StudyState, study_state
 from diagnoses.selectors.viewers import Viewer
 from diagnoses.selectors.waiting import waiting_of
-from diagnoses.services.submission import Answer, QueueFullError, Submission, SubmissionError, submit_study
+from diagnoses.services.submission import Answer, Submission, SubmissionError, submit_study
 from diagnoses.views.shown import Draft, at_a_glance, shown_images
-from diagnoses.views.uploads import sent_files
+from diagnoses.views.uploads import code_of, say_when_again, sent_files
 from diagnoses.views.verdicts import Verdict
 
 _STREAM_SECONDS = 300.0
@@ -51,14 +51,11 @@ def send(request: HttpRequest) -> HttpResponse:
         return _send_again(request, form)
     try:
         submission = _submit(request, form)
-    except QueueFullError as error:
-        form.add_error("files", str(error))
-        response = _send_again(request, form, status=429)
-        response["Retry-After"] = str(error.retry_after_seconds)
-        return response
     except SubmissionError as error:
         form.add_error("files", str(error))
-        return _send_again(request, form)
+        response = _send_again(request, form, status=code_of(error, otherwise=400)[1])
+        say_when_again(response, error)
+        return response
     if submission.study is None:
         return _send_again(request, form, rejected=submission.answers)
     return redirect("study", submission.study.pk)
@@ -90,9 +87,10 @@ async def study_events(request: HttpRequest, study_id: uuid.UUID) -> StreamingHt
 
 
 def _submit(request: HttpRequest, form: StudyForm) -> Submission:
+    actor = audit.actor_of(request)
     return submit_study(
-        actor=audit.actor_of(request),
-        files=sent_files(form.cleaned_data["files"]),
+        actor=actor,
+        files=sent_files(actor, form.cleaned_data["files"]),
         details=form.details(),
         model_version=form.version(),
     )

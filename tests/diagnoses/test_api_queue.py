@@ -121,7 +121,7 @@ def test_of_two_that_come_at_once_with_the_same_key_one_is_taken_in(
 
 def test_a_key_is_that_of_the_refused_files_too(api: APIClient, settings: LazySettings) -> None:
     settings.CXR_MAX_FILE_BYTES = len(PICTURE)
-    huge = bytes(len(PICTURE) + 1)
+    huge = PICTURE + b"!"
     first = again(api, upload(), upload("letter.txt", b"Dear colleague"), upload("huge.dcm", huge))
     assert [image["error"] and image["error"]["code"] for image in first.json()["images"]] == [
         None,

@@ -186,7 +186,7 @@ def test_while_too_much_waits_nothing_more_is_taken_but_what_came_before_is_give
     first = upload(clinician, key=key)
     with pytest.raises(QueueFullError) as raised:
         upload(clinician)
-    assert raised.value.retry_after_seconds >= 1
+    assert (raised.value.retry_after_seconds or 0) >= 1
     assert len(stored_files()) == 1
     assert upload(clinician, key=key) == first
 

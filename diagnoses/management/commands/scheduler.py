@@ -12,7 +12,7 @@ from django.db import DatabaseError, close_old_connections, connection
 from diagnoses.services.exporting import remove_expired_exports
 from diagnoses.services.mailing import mail_notices
 from diagnoses.services.recovery import reconcile
-from diagnoses.services.sweeping import sweep_orphans
+from diagnoses.services.sweeping import sweep_orphans, sweep_quarantine
 
 _EVERY_SECONDS = 2.0
 _SWEEP_EVERY_SECONDS = 3600.0
@@ -89,6 +89,7 @@ def _sweep_again_and_again(stop: threading.Event) -> None:
 def _sweep() -> None:
     try:
         remove_expired_exports()
+        sweep_quarantine()
         sweep_orphans()
     except (DatabaseError, OSError) as error:
         _log.warning("Not all files were looked at (%s); trying again later.", error)

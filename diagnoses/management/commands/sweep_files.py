@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
 from diagnoses.selectors.files import images_without_file
-from diagnoses.services.sweeping import sweep_orphans
+from diagnoses.services.sweeping import sweep_orphans, sweep_quarantine
 
 
 class Command(BaseCommand):
@@ -20,6 +20,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             orphans = sweep_orphans(dry_run=options["dry_run"])
+            if not options["dry_run"]:
+                sweep_quarantine()
             without_file = images_without_file()
         except (DatabaseError, OSError) as error:
             raise CommandError(f"Not all was looked at: {error}") from error

@@ -14,9 +14,10 @@ from pydicom import dcmread
 from pydicom.encaps import encapsulate
 from pydicom.uid import MPEG2MPML, UID, DeflatedExplicitVRLittleEndian, JPEG2000Lossless
 
+from diagnoses.imaging import MAX_PIXELS
 from diagnoses.imaging.decode import decode
 from diagnoses.imaging.errors import ImageError, ImageFault
-from diagnoses.imaging.intake import MAX_PIXELS, MIN_EDGE, Inspected, inspect
+from diagnoses.imaging.intake import MIN_EDGE, Inspected, inspect
 from diagnoses.imaging.kinds import FileKind
 from tests import pictures
 
@@ -86,7 +87,7 @@ def _animated_png() -> bytes:
     ],
 )
 def test_each_format_is_taken_with_its_size_and_hash(data: bytes, kind: FileKind) -> None:
-    assert inspect(data, _MAX_BYTES) == Inspected(kind, 150, 120)
+    assert inspect(data, _MAX_BYTES) == Inspected(kind, 150, 120, len(data))
 
 
 @pytest.mark.parametrize(
