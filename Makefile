@@ -8,7 +8,7 @@ CATALOGUES := $(patsubst %.po,%.mo,$(wildcard diagnoses/locale/*/LC_MESSAGES/dja
 STATIC := $(shell find diagnoses/static -type f 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint messages bench chaos screenshots clean python
+.PHONY: help run test lint messages bench chaos fuzz screenshots clean python
 
 help:
 	@echo "make run    start everything on this machine (HOST= and PORT= choose where)"
@@ -18,6 +18,7 @@ help:
 	@echo "make bench  measure the product beside something plain, as ratios (DATA= a folder of radiographs, or phantoms"
 	@echo "            are drawn; ONLY= some measures; LONG=1 many images for memory; JSON= a file for the figures)"
 	@echo "make chaos  break everything on a site of its own, and show that nothing is lost or read twice (SEED=, SECONDS=)"
+	@echo "make fuzz   hostile and broken files through everything that reads files (FUZZ_SECONDS=, SEED=); 1 where any was found"
 	@echo "make screenshots  every page, in both languages, light and dark, on a desk and a telephone (ONLY= some pages)"
 	@echo "make clean  remove what the build made; never var/, where the data is"
 
@@ -51,6 +52,9 @@ bench: $(VENV)/.dev $(COLLECTED) $(CATALOGUES)
 
 chaos: $(VENV)/.dev $(COLLECTED) $(CATALOGUES)
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS))
+
+fuzz: $(VENV)/.dev
+	$(BIN)/python -m tests.fuzz $(if $(FUZZ_SECONDS),--seconds $(FUZZ_SECONDS)) $(if $(SEED),--seed $(SEED))
 
 screenshots: $(VENV)/.dev $(COLLECTED) $(CATALOGUES)
 	$(BIN)/python -m tests.chromium

@@ -15,7 +15,7 @@ from pydicom.filereader import read_dataset, read_preamble
 from pydicom.pixels.processing import apply_modality_lut
 from pydicom.pixels.utils import pixel_array
 
-from diagnoses.imaging import isolated, voi
+from diagnoses.imaging import fragile, voi
 from diagnoses.imaging.age import years_between
 from diagnoses.imaging.errors import ImageError, ImageFault
 
@@ -23,7 +23,7 @@ _MODALITIES = {"CR", "DX"}
 _PHOTOMETRIC_INTERPRETATIONS = {"MONOCHROME1", "MONOCHROME2"}
 _UNCOMPRESSED = {uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian}
 _IN_PROCESS = {uid.JPEGBaseline8Bit: "pillow", uid.RLELossless: "pydicom"}
-_ISOLATED = {
+_FRAGILE = {
     uid.JPEGLossless: "gdcm",
     uid.JPEGLosslessSV1: "gdcm",
     uid.JPEGLSLossless: "gdcm",
@@ -70,7 +70,7 @@ def check_transfer_syntax(data: bytes) -> uid.UID:
         syntax = _transfer_syntax(data)
     except Exception as error:  # a damaged file breaks pydicom's parser in many ways
         raise damaged() from error
-    if syntax not in _UNCOMPRESSED | _IN_PROCESS.keys() | _ISOLATED.keys():
+    if syntax not in _UNCOMPRESSED | _IN_PROCESS.keys() | _FRAGILE.keys():
         raise ImageError(
             ImageFault.UNSUPPORTED_ENCODING,
             "The DICOM transfer syntax {syntax} is not taken. Export it uncompressed, or as JPEG lossless, "
@@ -129,8 +129,8 @@ def _age_years(dataset: Dataset) -> float | None:
 def stored_values(dataset: Dataset, data: bytes) -> NDArray[Any]:
     """What the pixels of a data set that `read_header` gave hold, before any table. Raises as each decoder does."""
     syntax = dataset.file_meta.TransferSyntaxUID
-    if syntax in _ISOLATED:
-        return isolated.stored_values(data, _ISOLATED[syntax])
+    if syntax in _FRAGILE:
+        return fragile.stored_values(data, _FRAGILE[syntax])
     if syntax in _UNCOMPRESSED:
         return dataset.pixel_array
     _check_declared_size(dataset)
