@@ -33,6 +33,7 @@ def _lift_limits() -> None:
 
 _ATTEMPTS = {
     "environment": lambda: sorted(os.environ),
+    "most pixels": lambda: os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"],
     "environment at its start": lambda: Path("/proc/self/environ").read_bytes(),
     "read a file": lambda: Path("/etc/passwd").read_bytes(),
     "write a file": lambda: Path("/tmp/out_of_the_sandbox").write_bytes(b"x"),

@@ -3,6 +3,7 @@
 import importlib.util
 import logging
 import os
+import re
 import signal
 import socket
 import struct
@@ -26,7 +27,7 @@ from diagnoses.imaging.confinement import Limits
 from diagnoses.imaging.decode import decode
 from diagnoses.imaging.errors import ImageError, ImageFault
 from diagnoses.imaging.heatmap import encode
-from diagnoses.imaging.intake import inspect
+from diagnoses.imaging.intake import MAX_PIXELS, inspect
 from diagnoses.imaging.zygote import ZYGOTE, ChildLostError, SandboxError, Zygote
 from tests import pictures
 
@@ -125,6 +126,29 @@ def test_the_largest_picture_that_is_taken_fits_into_a_childs_memory() -> None:
 def test_no_decoder_is_there_that_ends_its_process_on_a_rust_panic() -> None:
     """pydicom reads run lengths itself; pylibjpeg-rle would be preferred by none here, and aborts on false sizes."""
     assert importlib.util.find_spec("rle") is None
+
+
+def test_opencv_is_told_what_intake_takes(naughty: Zygote) -> None:
+    assert _attempt(naughty, "most pixels") == str(MAX_PIXELS)
+
+
+_FUNCTIONS = (
+    "(decode|full_picture|display_jpeg|printed|draw|inspect|patient_of|read_header|facts_of|grey_levels|stored_values)"
+)
+_TOUCHES = re.compile(
+    rf"from diagnoses\.imaging\.(?!sandbox)\w+ import [^\n]*\b{_FUNCTIONS}\b"
+    rf"|\b(decode|depth|dicom|display|intake|lossless|patient|printed)\.{_FUNCTIONS}\("
+    r"|import (cv2|pydicom)\b|from (PIL|pydicom)\b"
+)
+
+
+def test_whoever_serves_looks_into_a_file_in_the_sandbox_alone() -> None:
+    rooms = [_ROOT / "diagnoses" / name for name in ("api", "reports", "selectors", "services", "views", "storage")]
+    files = [path for room in rooms for path in room.rglob("*.py")]
+    files += [*(_ROOT / "workers").glob("*.py"), _ROOT / "workers" / "inference" / "reader.py"]
+    assert len(files) > 50
+    found = {str(path.relative_to(_ROOT)): match[0] for path in files if (match := _TOUCHES.search(path.read_text()))}
+    assert found == {}
 
 
 # What a child may not do
