@@ -26,6 +26,7 @@ from typing import Any, NoReturn, TypeAlias
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import MpoImagePlugin  # noqa: F401 - which Pillow loads when it meets the first JPEG of several pictures
 from pydicom.charset import python_encoding
 
 from diagnoses.imaging import confinement, fragile, frames

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from io import BytesIO
 
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image
 
 from diagnoses.imaging import dicom
 from diagnoses.imaging.errors import ImageError, ImageFault
@@ -76,7 +76,7 @@ def _picture_size(data: bytes, kind: FileKind) -> tuple[int, int]:
         if kind is FileKind.PNG and size[0] * size[1] <= MAX_PIXELS:
             with _opened(data, kind) as picture:
                 picture.verify()
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+    except Exception as error:  # damage breaks Pillow's parsers in many ways, IndexError among them
         raise _damaged() from error
     # verify() checks the chunks of a PNG, and nothing of a JPEG. In coded data FF is always followed by 00 or a
     # restart marker, so an end marker after the last scan is the real one.

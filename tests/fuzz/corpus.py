@@ -34,8 +34,10 @@ _SYNTAXES = (
     "JPEG2000",
     "RLELossless",
 )
-_CUTS = (0.03, 0.4, 0.9, 0.995)
+_CUTS = (0.4, 0.995, 0.03, 0.9)
 _FLIPPED_COPIES = 6
+_OF_EACH = 2
+"""Cut and turned copies of other projects' files, which are many; of drawings there are all."""
 _MOST_BYTES = 10_000_000
 
 
@@ -48,8 +50,8 @@ class Sample(NamedTuple):
 
 def corpus(*, seed: int = 0) -> list[Sample]:
     """Everything there is. What was not to be had is said on standard output."""
-    whole = [*drawn(), *_pydicoms(), *_pillows()]
-    return [*whole, *damaged(whole, seed=seed)]
+    own, others = drawn(), [*_pydicoms(), *_pillows()]
+    return [*own, *others, *damaged(own, seed=seed), *damaged(others, seed=seed, most=_OF_EACH)]
 
 
 def drawn() -> list[Sample]:
@@ -102,15 +104,18 @@ def transcoded(plain: bytes, syntax: str) -> bytes:
         return target.read_bytes()
 
 
-def damaged(samples: list[Sample], *, seed: int) -> Iterator[Sample]:
-    """Each file of a kind that is taken: cut short at several places, and with bits turned over, the same each time."""
+def damaged(samples: list[Sample], *, seed: int, most: int = 10) -> Iterator[Sample]:
+    """Each file of a kind that is taken, cut short and with bits turned over, `most` copies of each at most.
+
+    The same seed does the same damage.
+    """
     for name, data in samples:
         if kind_of(data) is None:
             continue
         random = np.random.default_rng([seed, *hashlib.sha256(name.encode()).digest()[:4]])
-        for share in _CUTS:
+        for share in _CUTS[:most]:
             yield Sample(f"{name}, cut at {share:.1%}", data[: int(len(data) * share)])
-        for copy in range(_FLIPPED_COPIES):
+        for copy in range(min(most, _FLIPPED_COPIES)):
             yield Sample(f"{name}, bits turned over, {copy + 1}", _turned_over(data, random, copy))
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from PIL import Image
 from pydicom import dcmread
 from pydicom.uid import JPEG2000Lossless, RLELossless
 
@@ -149,6 +150,14 @@ def test_whoever_serves_looks_into_a_file_in_the_sandbox_alone() -> None:
     assert len(files) > 50
     found = {str(path.relative_to(_ROOT)): match[0] for path in files if (match := _TOUCHES.search(path.read_text()))}
     assert found == {}
+
+
+def test_a_jpeg_of_several_pictures_is_read_in_a_child_as_without() -> None:
+    """Pillow has a module of its own for it, which a child could no longer load."""
+    buffer = BytesIO()
+    first, second = (Image.fromarray(pictures.phantom(160, 130, seed)) for seed in (0, 1))
+    first.save(buffer, "MPO", save_all=True, append_images=[second])
+    assert sandbox.inspect(buffer.getvalue(), 10_000_000) == inspect(buffer.getvalue(), 10_000_000)
 
 
 # What a child may not do
