@@ -100,7 +100,7 @@ def _json(value: Any) -> bytes:
 
 
 def _raw(pixels: NDArray[Any]) -> memoryview:
-    return memoryview(np.ascontiguousarray(pixels)).cast("B")
+    return np.ascontiguousarray(pixels).data.cast("B")
 
 
 @dataclass

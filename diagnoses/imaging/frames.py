@@ -87,7 +87,7 @@ def send_answer(channel: socket.socket, kind: bytes, head: bytes, body: Buffer, 
 
 def receive_answer(channel: socket.socket) -> Answer:
     """Raises ImageError where the child refused, FailedError, FrameError, and CutShortError for no answer at all."""
-    kind, head_bytes, body_bytes, peak_kb = _ANSWER.unpack(_exactly(channel, _ANSWER.size))
+    kind, head_bytes, body_bytes, peak_kb = _ANSWER.unpack(_exactly(channel, _ANSWER.size).tobytes())
     if head_bytes > _MOST_HEAD_BYTES or body_bytes > _MOST_BODY_BYTES:
         raise FrameError(f"an answer of {head_bytes} and {body_bytes} bytes")
     head = _exactly(channel, head_bytes).tobytes()
@@ -116,7 +116,7 @@ def _refusal(head: bytes) -> ImageError:
 def _exactly(channel: socket.socket, size: int) -> NDArray[np.uint8]:
     """Room that is not cleared first: of a large picture that would cost as much as the way here."""
     data = np.empty(size, np.uint8)
-    room, filled = memoryview(data), 0
+    room, filled = data.data, 0
     while filled < size:
         count = channel.recv_into(room[filled:])
         if count == 0:

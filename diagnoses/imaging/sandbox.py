@@ -5,8 +5,7 @@ other file notices. Beside ImageError all of these raise SandboxError, an OSErro
 """
 
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import TypeAdapter
 
@@ -42,10 +41,14 @@ class _DrawnHead:
     height: int
 
 
+_RADIOGRAPH, _PRINTED, _DRAWN = TypeAdapter(_RadiographHead), TypeAdapter(_PrintedHead), TypeAdapter(_DrawnHead)
+_INSPECTED, _PATIENT = TypeAdapter(Inspected), TypeAdapter(DicomPatient)
+
+
 def decode(data: bytes) -> Radiograph:
     """See `decode.decode`."""
     answer = ZYGOTE.ask("decode", [data])
-    head = _head(_RadiographHead, answer)
+    head = _head(_RADIOGRAPH, answer)
     height, width = head.shape
     if min(head.shape) < 1 or height * width != len(answer.body):
         raise ChildLostError(f"{len(answer.body)} bytes for a picture of {head.shape}")
@@ -54,7 +57,7 @@ def decode(data: bytes) -> Radiograph:
 
 def inspect(data: bytes, max_bytes: int) -> Inspected:
     """See `intake.inspect`."""
-    return _head(Inspected, ZYGOTE.ask("inspect", [data], {"max_bytes": max_bytes}))
+    return _head(_INSPECTED, ZYGOTE.ask("inspect", [data], {"max_bytes": max_bytes}))
 
 
 def packed_picture(data: bytes) -> bytes:
@@ -70,7 +73,7 @@ def display_jpeg(data: bytes) -> bytes:
 def printed(data: bytes, encoded_heatmap: bytes = b"") -> Printed:
     """See `printed.printed`. A heatmap that is no picture is an ImageError here, too."""
     answer = ZYGOTE.ask("printed", [data, encoded_heatmap])
-    head = _head(_PrintedHead, answer)
+    head = _head(_PRINTED, answer)
     plain, heated = answer.body[: head.plain_bytes], answer.body[head.plain_bytes :]
     return Printed(plain.tobytes(), heated.tobytes(), head.width, head.height)
 
@@ -78,13 +81,13 @@ def printed(data: bytes, encoded_heatmap: bytes = b"") -> Printed:
 def draw(data: bytes) -> DrawnPicture:
     """See `lossless.draw`."""
     answer = ZYGOTE.ask("drawn", [data])
-    head = _head(_DrawnHead, answer)
+    head = _head(_DRAWN, answer)
     return DrawnPicture(answer.body.tobytes(), head.width, head.height)
 
 
 def patient_of(start: bytes) -> DicomPatient:
     """See `patient.patient_of`."""
-    return _head(DicomPatient, ZYGOTE.ask("patient", [start]))
+    return _head(_PATIENT, ZYGOTE.ask("patient", [start]))
 
 
 def start() -> None:
@@ -92,14 +95,9 @@ def start() -> None:
     ZYGOTE.start()
 
 
-def _head(kind: type[_Head], answer: Answer) -> _Head:
+def _head(kind: TypeAdapter[_Head], answer: Answer) -> _Head:
     """What a child said, taken at nothing but its types."""
     try:
-        return _adapter(kind).validate_json(answer.head, strict=True)
+        return kind.validate_json(answer.head, strict=True)
     except ValueError as error:
-        raise ChildLostError(f"an answer that is no {kind.__name__}") from error
-
-
-@cache
-def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+        raise ChildLostError("an answer of other types than its own") from error

@@ -125,7 +125,7 @@ class Zygote:
         with theirs:
             process = subprocess.Popen(
                 [sys.executable, "-m", self._module],
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 cwd=_ROOT,
                 env=_FEWER_PAGES | {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ},

@@ -72,9 +72,9 @@ def drawn() -> list[Sample]:
         "dicom-12": pictures.dicom(deep, BitsStored=12, HighBit=11, RescaleSlope=2, RescaleIntercept=-5),
         "dicom-negative": pictures.dicom(deep, PhotometricInterpretation="MONOCHROME1", PatientAge="003Y"),
     }
-    for form, options in (("PNG", {}), ("TIFF", {}), ("GIF", {}), ("BMP", {}), ("WEBP", {}), ("JPEG2000", {})):
+    for form in ("PNG", "TIFF", "GIF", "BMP", "WEBP", "JPEG2000"):
         buffer = BytesIO()
-        Image.fromarray(chest).convert("P" if form in {"PNG", "GIF"} else "L").save(buffer, form, **options)
+        Image.fromarray(chest).convert("P" if form in {"PNG", "GIF"} else "L").save(buffer, form)
         files[form.lower()] = buffer.getvalue()
     for syntax in _SYNTAXES:
         for bits, pixels in ((8, chest), (12, deep)):

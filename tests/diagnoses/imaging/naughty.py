@@ -7,8 +7,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from diagnoses.imaging.confined import CALLS, Call, Said, main
 
@@ -19,8 +19,9 @@ class NotAnExceptionError(BaseException):
 
 def _attempt(data: bytes) -> Said:
     """What came of an attempt, in words."""
+    said: object
     try:
-        said: Any = _ATTEMPTS[data.decode()]()
+        said = _ATTEMPTS[data.decode()]()
     except Exception as error:  # noqa: BLE001 - it is what is asked for
         said = f"{type(error).__name__}: {error}"
     return b"", str(said).encode()
@@ -31,7 +32,7 @@ def _lift_limits() -> None:
         resource.setrlimit(kind, (1 << 40, 1 << 40) if kind != resource.RLIMIT_NOFILE else (100, 100))
 
 
-_ATTEMPTS = {
+_ATTEMPTS: dict[str, Callable[[], object]] = {
     "environment": lambda: sorted(os.environ),
     "most pixels": lambda: os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"],
     "environment at its start": lambda: Path("/proc/self/environ").read_bytes(),
@@ -82,7 +83,7 @@ def _end_the_helper() -> None:
     time.sleep(5)
 
 
-_ENDS = {
+_ENDS: dict[str, Callable[[], object]] = {
     "raise": _raise,
     "exit": lambda: sys.exit(3),
     "abort": os.abort,
@@ -94,12 +95,18 @@ _ENDS = {
     "end the helper": _end_the_helper,
 }
 
+
+def _whoami(data: bytes) -> Said:
+    time.sleep(0.3)
+    return b"", str(os.getpid()).encode()
+
+
 NAUGHTY: dict[str, Call] = {
     "attempt": _attempt,
     "end": _end,
     "say": lambda data: (data, b""),
     "echo": lambda data: (b"", data),
-    "whoami": lambda data: (b"", f"{os.getpid()} {time.sleep(0.3)}".encode()),
+    "whoami": _whoami,
 }
 
 if __name__ == "__main__":

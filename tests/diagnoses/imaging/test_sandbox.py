@@ -307,7 +307,7 @@ def test_an_answer_that_is_none_makes_no_room_and_no_value(answer: bytes) -> Non
 def test_a_picture_whose_words_and_bytes_do_not_agree_is_damaged(
     naughty: Zygote, head: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sandbox.ZYGOTE, "ask", lambda *args: naughty.ask("say", [head]))
+    monkeypatch.setattr(ZYGOTE, "ask", lambda *args: naughty.ask("say", [head]))
     with pytest.raises(ChildLostError):
         sandbox.decode(b"")
 
