@@ -9,7 +9,7 @@ LOCKS := requirements/locks
 STATIC := $(shell find diagnoses/static -type f 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help run backup restore test lint messages bench chaos lock supply screenshots clean python
+.PHONY: help run backup restore test lint messages bench chaos fuzz lock supply screenshots clean python
 
 help:
 	@echo "make run    start everything on this machine (HOST= and PORT= choose where)"
@@ -19,6 +19,7 @@ help:
 	@echo "make bench  measure the product beside something plain, as ratios (DATA= a folder of radiographs, or phantoms"
 	@echo "            are drawn; ONLY= some measures; LONG=1 many images for memory; JSON= a file for the figures)"
 	@echo "make chaos  break everything on a site of its own, and show that nothing is lost or read twice (SEED=, SECONDS=)"
+	@echo "make fuzz   hostile and broken files through everything that reads files (FUZZ_SECONDS=, SEED=); 1 where any was found"
 	@echo "make screenshots  every page, in both languages, light and dark, on a desk and a telephone (ONLY= some pages)"
 	@echo "make backup   the database, the files and, apart from them, the keys, while the site runs (TO=, KEYS_TO= folders)"
 	@echo "make restore  a backup into an empty site that does not run (FROM= a backup, KEYS_FROM= the newest keys)"
@@ -75,6 +76,9 @@ lock: $(VENV)/.dev
 
 supply: $(VENV)/.dev
 	$(BIN)/python -m tests.supply docs/supply
+
+fuzz: $(VENV)/.dev
+	$(BIN)/python -m tests.fuzz $(if $(FUZZ_SECONDS),--seconds $(FUZZ_SECONDS)) $(if $(SEED),--seed $(SEED))
 
 screenshots: $(VENV)/.dev $(COLLECTED) $(CATALOGUES)
 	$(BIN)/python -m tests.chromium

@@ -14,7 +14,7 @@ from pydicom.encaps import get_frame
 from pydicom.pixels.processing import apply_modality_lut
 from pydicom.pixels.utils import pixel_array
 
-from diagnoses.imaging import elements, isolated, voi
+from diagnoses.imaging import elements, fragile, voi
 from diagnoses.imaging.age import years_between
 from diagnoses.imaging.errors import ImageError, ImageFault
 
@@ -22,7 +22,7 @@ _MODALITIES = {"CR", "DX"}
 _PHOTOMETRIC_INTERPRETATIONS = {"MONOCHROME1", "MONOCHROME2"}
 _UNCOMPRESSED = {uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian}
 _IN_PROCESS = {uid.JPEGBaseline8Bit: "pillow", uid.RLELossless: "pydicom"}
-_ISOLATED = {
+_FRAGILE = {
     uid.JPEGLossless: "gdcm",
     uid.JPEGLosslessSV1: "gdcm",
     uid.JPEGLSLossless: "gdcm",
@@ -81,7 +81,7 @@ def _taken_meta(data: bytes) -> elements.Meta:
         meta = elements.read_meta(data)
     except ValueError as error:
         raise damaged() from error
-    if meta.syntax not in _UNCOMPRESSED | _IN_PROCESS.keys() | _ISOLATED.keys():
+    if meta.syntax not in _UNCOMPRESSED | _IN_PROCESS.keys() | _FRAGILE.keys():
         raise ImageError(
             ImageFault.UNSUPPORTED_ENCODING,
             "The DICOM transfer syntax {syntax} is not taken. Export it uncompressed, or as JPEG lossless, "
@@ -140,8 +140,8 @@ def _age_years(dataset: Dataset) -> float | None:
 def stored_values(dataset: Dataset, data: bytes) -> NDArray[Any]:
     """What the pixels of a data set that `read_header` gave hold, before any table. Raises as each decoder does."""
     syntax = dataset.file_meta.TransferSyntaxUID
-    if syntax in _ISOLATED:
-        return isolated.stored_values(data, _ISOLATED[syntax])
+    if syntax in _FRAGILE:
+        return fragile.stored_values(data, _FRAGILE[syntax])
     if syntax in _UNCOMPRESSED:
         return dataset.pixel_array
     _check_declared_size(dataset)

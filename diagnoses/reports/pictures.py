@@ -8,10 +8,10 @@ from reportlab.lib.units import mm
 from reportlab.platypus import Image, Table
 
 from diagnoses import storage
-from diagnoses.imaging import heatmap
+from diagnoses.imaging import heatmap, sandbox
 from diagnoses.imaging.errors import ImageError
 from diagnoses.imaging.heatmap import Palette
-from diagnoses.imaging.printed import Printed, printed
+from diagnoses.imaging.printed import Printed
 from diagnoses.models import Image as StoredImage
 from diagnoses.models import Result
 from diagnoses.reports.contents import ImageReport
@@ -32,7 +32,7 @@ def printed_picture(image: ImageReport) -> Printed | None:
     stored_name = StoredImage.objects.values_list("stored_name", flat=True).get(pk=image.image_id)
     heat = Result.objects.values_list("heatmap", flat=True).get(pk=image.answer.job_id) if image.answer else b""
     try:
-        return printed(storage.read(stored_name), bytes(heat))
+        return sandbox.printed(storage.read(stored_name), bytes(heat))
     except (OSError, ImageError, ValueError):
         return None
 

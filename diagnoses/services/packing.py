@@ -20,7 +20,7 @@ from django.utils import translation
 
 from diagnoses import storage
 from diagnoses.export import COLUMNS, cells_of, csv_line
-from diagnoses.imaging import heatmap, lossless
+from diagnoses.imaging import heatmap, sandbox
 from diagnoses.imaging.errors import ImageError
 from diagnoses.imaging.heatmap import Palette
 from diagnoses.imaging.lossless import DrawnPicture
@@ -130,7 +130,7 @@ def _pack_image(package: "_Package", cases: Sequence[Case]) -> dict[str, Any]:
 def _drawn(stored_name: str) -> DrawnPicture | None:
     """None where there is no picture (any more), as the study's page shows none."""
     try:
-        return lossless.draw(storage.read(stored_name))
+        return sandbox.draw(storage.read(stored_name))
     except (FileNotFoundError, ImageError):
         return None
 

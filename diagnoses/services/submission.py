@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 
 from diagnoses import audit, queue, storage
 from diagnoses.audit import Actor
-from diagnoses.imaging import intake
+from diagnoses.imaging import intake, sandbox
 from diagnoses.imaging.errors import ImageError
 from diagnoses.imaging.said import Said
 from diagnoses.language import in_words
@@ -299,7 +299,7 @@ def _read(file: SentFile) -> bytes | FileError:
 def _keep(file: SentFile, data: bytes) -> Image | FileError:
     """The file in storage and its row to be, or why not. The row's study and position come later."""
     try:
-        inspected = intake.inspect(data, settings.CXR_MAX_FILE_BYTES)
+        inspected = sandbox.inspect(data, settings.CXR_MAX_FILE_BYTES)
         kept = intake.to_keep(data, inspected)
         stored_name = storage.new_original_name()
         storage.write(stored_name, kept)

@@ -11,9 +11,7 @@ from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_safe
 
 from diagnoses import audit, storage
-from diagnoses.imaging import heatmap
-from diagnoses.imaging.depth import full_picture
-from diagnoses.imaging.display import display_jpeg
+from diagnoses.imaging import heatmap, sandbox
 from diagnoses.imaging.errors import ImageError
 from diagnoses.imaging.heatmap import Palette
 from diagnoses.models import Image, Job
@@ -45,7 +43,7 @@ def pixels(request: HttpRequest, image_id: uuid.UUID) -> HttpResponse:
     image = get_object_or_404(images_visible_to(request.user), pk=image_id)
     audit.record(AuditAction.PICTURE_VIEWED, audit.actor_of(request), image)
     try:
-        data = full_picture(storage.read(image.stored_name)).packed()
+        data = sandbox.packed_picture(storage.read(image.stored_name))
     except (OSError, ImageError) as error:
         raise Http404("This picture cannot be shown.") from error
     return _private(_packed_if_worth_it(request, data))
@@ -93,7 +91,7 @@ def visible_job_with_result(user: Viewer, job_id: uuid.UUID) -> Job:
 def picture_response(image: Image) -> HttpResponse:
     """The image, decoded and encoded anew."""
     try:
-        data = display_jpeg(storage.read(image.stored_name))
+        data = sandbox.display_jpeg(storage.read(image.stored_name))
     except (OSError, ImageError) as error:
         raise Http404("This picture cannot be shown.") from error
     return _private(HttpResponse(data, content_type="image/jpeg"))

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST, require_safe
 from diagnoses import audit
 from diagnoses.forms import UploadForm
 from diagnoses.imaging.errors import ImageError
-from diagnoses.imaging.patient import patient_of
+from diagnoses.imaging.sandbox import patient_of
 from diagnoses.language import in_words
 from diagnoses.models import AuditEvent, Image
 from diagnoses.models.audit import AuditAction

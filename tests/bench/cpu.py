@@ -55,13 +55,16 @@ _PARTS = ("web_server", "worker", "postgresql", "all_else")
 
 
 def _seconds_of(site: Site) -> NDArray[np.float64]:
-    """All CPU time that each of `_PARTS` has spent so far. A child that has ended counts with who reaped it."""
+    """All CPU time that each of `_PARTS` has spent so far. A child that has ended counts with who reaped it.
+
+    The helper that decodes for a process counts with that process.
+    """
     web, worker = site.web, site.worker_child
     spent = dict.fromkeys(_PARTS, 0.0)
     for process in site.processes():
         with suppress(psutil.NoSuchProcess):
             known = {web: "web_server", worker: "worker"}
-            part = known.get(process.pid) or ("postgresql" if process.name() == "postgres" else "all_else")
+            part = known.get(process.pid) or known.get(process.ppid()) or ("postgresql" if process.name() == "postgres" else "all_else")
             times = process.cpu_times()
             spent[part] += times.user + times.system + times.children_user + times.children_system
     return np.array(list(spent.values()))

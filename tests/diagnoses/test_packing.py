@@ -18,7 +18,7 @@ from django.utils import translation
 
 from diagnoses import storage
 from diagnoses.audit import user_actor
-from diagnoses.imaging import lossless
+from diagnoses.imaging import sandbox
 from diagnoses.models import Export, Job, ModelVersion, Profile, Study
 from diagnoses.models.export import ExportFault
 from diagnoses.models.job import Purpose
@@ -187,7 +187,7 @@ def test_a_fault_ends_it_with_words_and_without_a_file(
     if fault is ExportFault.TOO_LARGE:
         settings.CXR_EXPORT_BYTES = 100
     else:
-        monkeypatch.setattr(lossless, "draw", fail)
+        monkeypatch.setattr(sandbox, "draw", fail)
     kept = stored_files()
     list(begun(clinician))
     assert (the_export().status, the_export().error_code) == ("failed", fault)

@@ -9,7 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 CARD_NAME = "card.json"
 WEIGHTS_NAME = "classifier.weights.npz"
 OPENVINO_NAME = "reader.xml"
+OPENVINO_WEIGHTS_NAME = "reader.bin"
 GATE_NAME = "gate.npz"
+_OPENED = (WEIGHTS_NAME, OPENVINO_NAME, OPENVINO_WEIGHTS_NAME, GATE_NAME)
 
 _SHA256 = r"^[0-9a-f]{64}$"
 
@@ -86,7 +88,13 @@ def read_card(folder: Path) -> Card:
 
 
 def check_files(folder: Path, card: Card) -> None:
-    """Compare every file with its hash on the card. Raises ModelError for one that is missing or differs."""
+    """Compare every file with its hash on the card, before any is opened.
+
+    Raises ModelError for one that is missing or differs, and where the card has no hash of one that would be opened.
+    """
+    unknown = [name for name in _OPENED if name not in card.files]
+    if unknown or card.files[WEIGHTS_NAME] != card.weights_sha256:
+        raise ModelError(f"The model card in {folder} does not say what {', '.join(unknown) or WEIGHTS_NAME} must be.")
     for name, expected in card.files.items():
         path = folder / name
         try:

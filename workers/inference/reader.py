@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from diagnoses.imaging.decode import decode
+from diagnoses.imaging import sandbox
 from diagnoses.imaging.errors import ImageError, ImageFault
 from diagnoses.imaging.heatmap import encode
+from diagnoses.imaging.sandbox import decode
 from workers.inference.attention import border_share
 from workers.inference.card import Band, Card, ModelError, check_files, read_card
 from workers.inference.engines import RawReadings, load_engine
@@ -108,6 +109,7 @@ class Reader:
         threadpool_limits(limits=1, user_api="blas")
         self._engine = load_engine(folder, self.card, engine)
         self._decoders = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode")
+        sandbox.start()
         self._warm()
 
     @property

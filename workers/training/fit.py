@@ -73,7 +73,7 @@ def fit(
     checkpoint = out / CHECKPOINT_NAME
     steps = steps_per_epoch(len(known), recipe.batch_size)
     if resume and checkpoint.exists():
-        classifier = keras.models.load_model(checkpoint)
+        classifier = keras.models.load_model(checkpoint, safe_mode=True)
     else:
         classifier = _new_classifier(architecture, recipe, backbone_weights)
         _compile(classifier, recipe, steps)

@@ -10,10 +10,9 @@ import numpy as np
 import openvino
 from openvino import opset15 as opset
 
-from workers.inference.card import CARD_NAME, GATE_NAME, OPENVINO_NAME, WEIGHTS_NAME, Card
+from workers.inference.card import CARD_NAME, GATE_NAME, OPENVINO_NAME, OPENVINO_WEIGHTS_NAME, WEIGHTS_NAME, Card
 from workers.inference.network import save_weights
 
-_OPENVINO_WEIGHTS_NAME = str(Path(OPENVINO_NAME).with_suffix(".bin"))
 _FOLDING_ERROR = 1e-6
 """Relative. A normalisation that does nothing multiplies its kernel by 1 to within float32's own error."""
 
@@ -48,7 +47,7 @@ def _halve(network: openvino.Model) -> None:
 
 def write_card(out: Path, **facts: Any) -> Card:
     """Make the card of the files in `out` and of `facts`, write it beside them, and give it back."""
-    names = (WEIGHTS_NAME, OPENVINO_NAME, _OPENVINO_WEIGHTS_NAME, GATE_NAME)
+    names = (WEIGHTS_NAME, OPENVINO_NAME, OPENVINO_WEIGHTS_NAME, GATE_NAME)
     files = {name: hashlib.sha256((out / name).read_bytes()).hexdigest() for name in names}
     card = Card(weights_sha256=files[WEIGHTS_NAME], files=files, **facts)
     (out / CARD_NAME).write_text(card.model_dump_json(indent=2) + "\n")

@@ -62,6 +62,12 @@ def _jpeg_with_thumbnail() -> bytes:
     return whole[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + whole[2:]
 
 
+def _png_without_pixels() -> bytes:
+    """A header and an end, with intact checksums, over which Pillow raises an IndexError."""
+    whole = pictures.png(_PHANTOM)
+    return whole[:33] + whole[-12:]
+
+
 def _animated_png() -> bytes:
     buffer = BytesIO()
     frames = [Image.fromarray(pictures.phantom(150, 120, seed)) for seed in (0, 1)]
@@ -99,6 +105,7 @@ def test_each_format_is_taken_with_its_size_and_hash(data: bytes, kind: FileKind
             pictures.png(_PHANTOM)[:-2000], ImageFault.DAMAGED, "cut short. Export it again", id="a PNG cut short"
         ),
         pytest.param(pictures.png(_PHANTOM)[:-12], ImageFault.DAMAGED, "Export it again", id="a PNG without its end"),
+        pytest.param(_png_without_pixels(), ImageFault.DAMAGED, "Export it again", id="a PNG without pixels"),
         pytest.param(pictures.png(_PHANTOM)[:20], ImageFault.DAMAGED, "Export it again", id="a PNG's first bytes"),
         pytest.param(
             pictures.jpeg(_PHANTOM)[:-1000], ImageFault.DAMAGED, "cut short. Export it again", id="a JPEG cut short"

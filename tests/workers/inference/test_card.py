@@ -6,11 +6,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.conftest import SHIPPED_MODEL, SHIPPED_MODELS
 from workers.inference import selfcheck
 from workers.inference.architectures import ARCHITECTURES
+from workers.inference.arrays import read_arrays
 from workers.inference.card import CARD_NAME, GATE_NAME, OPENVINO_NAME, WEIGHTS_NAME, ModelError, check_files, read_card
 from workers.inference.network import CLASSES
 from workers.inference.preprocess import PREPROCESSING_VERSION
@@ -98,6 +100,43 @@ def test_a_file_that_is_missing_is_refused(folder: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(ModelError, match=f"{name} cannot be read"):
         Reader(folder)
+
+
+@pytest.mark.parametrize("name", [WEIGHTS_NAME, OPENVINO_NAME, "reader.bin", GATE_NAME])
+def test_a_file_whose_hash_is_not_on_the_card_is_not_opened(folder: Path, name: str) -> None:
+    card = read_card(folder)
+    _rewrite(folder, files={other: sha256 for other, sha256 in card.files.items() if other != name})
+    with pytest.raises(ModelError, match=f"does not say what {name} must be"):
+        Reader(folder)
+
+
+def test_a_card_that_speaks_of_two_sets_of_weights_is_refused(folder: Path) -> None:
+    _rewrite(folder, weights_sha256="0" * 64)
+    with pytest.raises(ModelError, match=f"does not say what {WEIGHTS_NAME} must be"):
+        Reader(folder)
+
+
+class _Trap:
+    """What runs when it is unpickled."""
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return exec, ("raise SystemExit('code out of a file was run')",)
+
+
+@pytest.mark.parametrize("name", [WEIGHTS_NAME, GATE_NAME])
+def test_arrays_with_code_in_them_are_refused_and_the_code_is_not_run(folder: Path, name: str) -> None:
+    """Even where the hash is right."""
+    np.savez(folder / name, arr_0=np.array([_Trap()], dtype=object))
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        read_arrays(folder / name)
+
+
+def test_what_serves_loads_no_file_that_can_hold_code() -> None:
+    """Neither a pickle nor a network of Keras's own format, whose layers may be functions."""
+    code = "\n".join(path.read_text() for path in (Path(__file__).parents[3] / "workers" / "inference").rglob("*.py"))
+    assert "allow_pickle=False" in code
+    for word in ("import pickle", "allow_pickle=True", "load_model", "unsafe", "joblib", "cloudpickle", "dill"):
+        assert word not in code, word
 
 
 def test_a_folder_without_a_card_is_refused(folder: Path) -> None:
