@@ -30,7 +30,7 @@ S3 = {
     "CXR_S3_SECRET_KEY": PASSWORD,
 }
 SECRETS = ["CXR_SECRET_KEY", "DATABASE_URL", "REDIS_URL"]
-OPTIONAL_SECRETS = ["CXR_S3_ACCESS_KEY", "CXR_S3_SECRET_KEY", "CXR_EMAIL_URL"]
+OPTIONAL_SECRETS = ["CXR_SECRET_KEY_OLD", "CXR_S3_ACCESS_KEY", "CXR_S3_SECRET_KEY", "CXR_EMAIL_URL"]
 WRONG = [
     ("CXR_SECRET_KEY", "too-short-a-key"),
     ("DATABASE_URL", "sqlite:///db.sqlite3"),
@@ -40,6 +40,9 @@ WRONG = [
     ("REDIS_URL", "amqp://guest@localhost"),
     ("REDIS_URL", f"redis://:{PASSWORD}@redis.example:port/0"),
     ("CXR_DEBUG", "perhaps"),
+    ("CXR_DEBUG", "1"),
+    ("CXR_SECRET_KEY_OLD", f"{SECRET_KEY},too-short-a-key"),
+    ("CXR_API_PER_MINUTE", "0"),
     ("CXR_HTTPS", "perhaps"),
     ("CXR_TRUSTED_ORIGINS", "site.example"),
     ("CXR_MODEL", "../../etc"),

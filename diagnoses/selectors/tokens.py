@@ -9,6 +9,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from diagnoses.models import ApiToken
+from diagnoses.models.token import PREFIX
 from diagnoses.selectors.viewers import Viewer
 
 
@@ -28,7 +29,9 @@ def live_tokens_of(user: Viewer) -> QuerySet[ApiToken]:
 
 
 def find_token(secret: str) -> ApiToken | None:
-    """The token with its user, whatever has become of it."""
+    """The token with its user, whatever has become of it. What does not look like one is not looked for."""
+    if not secret.startswith(PREFIX):
+        return None
     return ApiToken.objects.select_related("user").filter(digest=digest_of(secret)).first()
 
 
