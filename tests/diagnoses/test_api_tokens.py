@@ -109,7 +109,7 @@ def test_no_token_is_without_end_or_scope(clinician: User, options: dict[str, An
 
 
 def test_the_day_of_the_last_use_is_written_once_a_day(clinician: User, django_assert_num_queries: Any) -> None:
-    client = api_of(clinician, [Scope.READ])
+    client = client_with(new_token(clinician).secret)
     assert ApiToken.objects.get().last_used_on is None
     client.get("/api/v1/models/")
     assert ApiToken.objects.get().last_used_on == timezone.localdate()
