@@ -24,8 +24,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from diagnoses import audit
+from diagnoses.api import limits
 from diagnoses.api.authentication import user_still_admitted
-from diagnoses.api.limits import waits
 from diagnoses.api.serializers import (
     StudySerializer,
     StudyUploadSerializer,
@@ -181,7 +181,7 @@ class StudyView(PrivateView):
         seconds = _seconds_to_wait(request)
         look_as = partial(user_still_admitted, request)
         try:
-            with waits.taken(request.user.pk) if seconds else nullcontext():
+            with limits.waits.taken(request.user.pk) if seconds else nullcontext():
                 state = study_state_once_ended(request.user, study_id, seconds, look_as=look_as)
         except Study.DoesNotExist as error:
             raise Http404 from error

@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework.exceptions import Throttled
 from rest_framework.test import APIClient
 
-from diagnoses.api import limits, views
+from diagnoses.api import limits
 from diagnoses.api.limits import Places
 from diagnoses.models import Study
 from tests.conftest import api_of
@@ -40,9 +40,9 @@ def test_a_place_is_free_again_however_it_was_left() -> None:
 def test_a_user_who_waits_too_often_at_once_is_told_to_come_again(
     api: APIClient, clinician: User, outsider: User, done_study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(views, "waits", Places(1, 10))
+    monkeypatch.setattr(limits, "waits", Places(1, 10))
     address = f"/api/v1/studies/{done_study.pk}/"
-    with views.waits.taken(clinician.pk):
+    with limits.waits.taken(clinician.pk):
         response = api.get(address, {"wait": 1})
         assert response.status_code == 429
         assert int(response["Retry-After"]) == 5
