@@ -155,10 +155,10 @@ SECURE_REFERRER_POLICY = "same-origin"  # none at all would take the Origin from
 X_FRAME_OPTIONS = "DENY"
 # The viewer fills the screen. Nothing else of what a browser can do is used.
 _UNUSED = words_of(
-    "accelerometer, autoplay, bluetooth, camera, clipboard-read, clipboard-write, display-capture, encrypted-media, "
+    "accelerometer, autoplay, camera, clipboard-read, clipboard-write, display-capture, encrypted-media, "
     "gamepad, geolocation, gyroscope, hid, idle-detection, local-fonts, magnetometer, microphone, midi, payment, "
     "picture-in-picture, publickey-credentials-create, publickey-credentials-get, screen-wake-lock, serial, "
-    "storage-access, usb, web-share, window-management, xr-spatial-tracking"
+    "storage-access, usb, window-management, xr-spatial-tracking"
 )
 PERMISSIONS_POLICY: dict[str, list[str]] = {"fullscreen": ["self"], **{feature: [] for feature in _UNUSED}}
 # Nothing but our own files, and nothing written into a page: what a page shows of what people typed runs nowhere. The
