@@ -103,7 +103,11 @@ class EmbeddedPostgres:
 
 
 class EmbeddedRedis:
-    """Redis on a socket, its data in `folder`, written through to disk each second."""
+    """Redis on a socket, its data in `folder`, written through to disk each second.
+
+    Only this account reaches the socket, and only with the password, which is new at each start and stands in a file
+    that this account alone reads.
+    """
 
     folder_name: ClassVar[str] = "redis"
     variable: ClassVar[str] = "REDIS_URL"
@@ -113,13 +117,15 @@ class EmbeddedRedis:
         # A socket's path may be about 100 characters long, which a checkout's folder easily exceeds.
         self._socket_folder = Path(tempfile.mkdtemp(prefix="cxr-"))
         self._socket = self._socket_folder / "redis.sock"
+        self._password = secrets.token_hex(32)
         self._folder = folder.resolve()
+        self._configuration = _private_file(self._folder / "redis.conf", self._options())
         self._process = self._start()
 
     @property
     def url(self) -> str:
         """See `Server.url`."""
-        return f"redis+socket://{self._socket}"
+        return f"redis+socket://:{self._password}@{self._socket}"
 
     @property
     def pid(self) -> int:
@@ -139,8 +145,9 @@ class EmbeddedRedis:
         self._process.wait(timeout=_START_SECONDS)
         shutil.rmtree(self._socket_folder, ignore_errors=True)
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def _options(self) -> str:
         options = {
+            "requirepass": self._password,
             "port": "0",
             "unixsocket": str(self._socket),
             "unixsocketperm": "700",
@@ -149,9 +156,11 @@ class EmbeddedRedis:
             "save": "",
             "logfile": str(self._folder / "redis.log"),
         }
-        arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
+        return "".join(f"{name} {_quoted(value)}\n" for name, value in options.items())
+
+    def _start(self) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
-            [REDIS_SERVER_PATH, *arguments],
+            [REDIS_SERVER_PATH, str(self._configuration)],
             start_new_session=True,
             preexec_fn=end_with_parent,  # noqa: PLW1509 - no other thread runs when it starts
         )
@@ -159,7 +168,7 @@ class EmbeddedRedis:
         return process
 
     def _wait_until_it_answers(self, process: subprocess.Popen[bytes]) -> None:
-        client = redis.Redis(unix_socket_path=str(self._socket))
+        client = redis.Redis(unix_socket_path=str(self._socket), password=self._password)
         until = time.monotonic() + _START_SECONDS
         while process.poll() is None and time.monotonic() < until:
             with suppress(redis.ConnectionError):
@@ -177,6 +186,20 @@ def kept_secret(path: Path) -> str:
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_urlsafe(64))
     return path.read_text()
+
+
+def _quoted(value: str) -> str:
+    """A word of Redis's configuration, whatever is in it."""
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _private_file(path: Path, text: str) -> Path:
+    """A file that only this account reads, made anew so that no one else has the old one open."""
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    return path
 
 
 def _forget_another_processes_number(pid_file: Path) -> None:

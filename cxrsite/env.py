@@ -24,6 +24,7 @@ SECRETS = ("secret_key", "data_keys", "audit_key", "backup_key")
 what they signed cannot be verified, what they sealed cannot be opened."""
 
 _SECRETS_DIR = Path("/run/secrets")
+_KEY_CHARACTERS = 50
 
 T = TypeVar("T")
 
@@ -65,6 +66,12 @@ def words_of(text: str) -> list[str]:
 def revealed(secret: SecretStr | None) -> str | None:
     """A secret that need not be given, in clear."""
     return secret.get_secret_value() if secret else None
+
+
+def _check_old_keys(keys: SecretStr | None) -> SecretStr | None:
+    if any(len(key) < _KEY_CHARACTERS for key in words_of(revealed(keys) or "")):
+        raise ValueError(f"each of them has at least {_KEY_CHARACTERS} characters; commas stand between them")
+    return keys
 
 
 def _check_database_url(url: SecretStr) -> SecretStr:
@@ -141,7 +148,10 @@ class Environment(BaseSettings):
 
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
 
-    secret_key: SecretStr = Field(alias="CXR_SECRET_KEY", min_length=50)
+    secret_key: SecretStr = Field(alias="CXR_SECRET_KEY", min_length=_KEY_CHARACTERS)
+    old_secret_keys: Annotated[SecretStr | None, AfterValidator(_check_old_keys)] = Field(
+        alias="CXR_SECRET_KEY_OLD", default=None
+    )
     database_url: Annotated[SecretStr, AfterValidator(_check_database_url)] = Field(alias="DATABASE_URL")
     redis_url: Annotated[SecretStr, AfterValidator(_check_redis_url)] = Field(alias="REDIS_URL")
     database_owner_url: Annotated[SecretStr | None, AfterValidator(_check_owner_url)] = Field(
@@ -154,10 +164,10 @@ class Environment(BaseSettings):
     redis_ca: Annotated[Path | None, AfterValidator(_check_certificates)] = Field(alias="CXR_REDIS_CA", default=None)
     trusted_network: bool = Field(alias="CXR_TRUSTED_NETWORK", default=False)
     backup_key: SecretStr | None = Field(alias="CXR_BACKUP_KEY", default=None, min_length=50)
-    debug: bool = Field(alias="CXR_DEBUG", default=False)
     allowed_hosts: str = Field(alias="CXR_ALLOWED_HOSTS", default="localhost,127.0.0.1,[::1]")
     trusted_origins: Annotated[str, AfterValidator(_check_origins)] = Field(alias="CXR_TRUSTED_ORIGINS", default="")
     https: bool = Field(alias="CXR_HTTPS", default=True)
+    debug: bool = Field(alias="CXR_DEBUG", default=False)
     var_dir: Path = Field(alias="CXR_VAR_DIR", default=BASE_DIR / "var")
     models_dir: Path = Field(alias="CXR_MODELS_DIR", default=BASE_DIR / "workers" / "models")
     model: str = Field(alias="CXR_MODEL", default="mobilenet_v2", pattern=r"^[a-z0-9_]+$")
@@ -177,6 +187,7 @@ class Environment(BaseSettings):
     upload_mb_per_day: int = Field(alias="CXR_UPLOAD_MB_PER_DAY", default=20_000, validate_default=True, ge=1)
     min_free_mb: int = Field(alias="CXR_MIN_FREE_MB", default=1024, ge=1)
     max_queued: int = Field(alias="CXR_MAX_QUEUED", default=5000, ge=1000, le=1_000_000)
+    api_per_minute: int = Field(alias="CXR_API_PER_MINUTE", default=600, ge=1, le=1_000_000)
     orphan_seconds: int = Field(alias="CXR_ORPHAN_SECONDS", default=86_400, ge=1)
     export_cases: int = Field(alias="CXR_EXPORT_CASES", default=2000, ge=1, le=100_000)
     export_days: int = Field(alias="CXR_EXPORT_DAYS", default=7, ge=1, le=365)
@@ -224,6 +235,13 @@ class Environment(BaseSettings):
         if mb < info.data.get("max_request_mb", 0):
             raise ValueError("it must be at least CXR_MAX_REQUEST_MB")
         return mb
+
+    @field_validator("debug")
+    @classmethod
+    def _is_for_no_real_site(cls, debug: bool, info: ValidationInfo) -> bool:
+        if debug and info.data.get("https"):
+            raise ValueError("error pages would show code and patients' data; it needs CXR_HTTPS=0, on a machine alone")
+        return debug
 
     @field_validator("s3_bucket", "s3_endpoint", "s3_region", "s3_access_key", "s3_secret_key")
     @classmethod

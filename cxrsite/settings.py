@@ -9,6 +9,7 @@ from cxrsite.env import BASE_DIR, SECRETS, StorageKind, read_environment, reveal
 ENV = read_environment()
 
 SECRET_KEY = ENV.secret_key.get_secret_value()
+SECRET_KEY_FALLBACKS = words_of(revealed(ENV.old_secret_keys) or "")
 DEBUG = ENV.debug
 ALLOWED_HOSTS = words_of(ENV.allowed_hosts)
 CSRF_TRUSTED_ORIGINS = words_of(ENV.trusted_origins)
@@ -26,7 +27,6 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "django.contrib.postgres",
     "rest_framework",
-    "rest_framework.authtoken",
     "drf_spectacular",
     "csp",
     "django_htmx",
@@ -41,6 +41,9 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
+    "django_permissions_policy.PermissionsPolicyMiddleware",
+    "cxrsite.headers.resource_headers",
+    "cxrsite.headers.fetch_metadata",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -112,15 +115,39 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "sign_in"
 LOGIN_REDIRECT_URL = "worklist"
 LOGOUT_REDIRECT_URL = "sign_in"
+# A cookie with this prefix is taken from this very host and over TLS alone: no neighbour in the domain plants one.
+_COOKIE = "__Host-" if ENV.https else ""
+SESSION_COOKIE_NAME = f"{_COOKIE}sessionid"
 SESSION_COOKIE_AGE = 12 * 60 * 60
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = ENV.https
+SESSION_COOKIE_SAMESITE = "Lax"  # a link in a mail finds its reader signed in
+CSRF_COOKIE_NAME = f"{_COOKIE}csrftoken"
 CSRF_COOKIE_SECURE = ENV.https
+# Strict would keep it from the request of such a link, whose answer then sets another, and every form that stands open
+# in another tab, with what was typed into it, would be out of date.
+CSRF_COOKIE_SAMESITE = "Lax"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # what was done to whom is in no cookie
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if ENV.https else None
 SECURE_SSL_REDIRECT = False  # the proxy in front does it; health checks come in plain
 SECURE_HSTS_SECONDS = 31_536_000 if ENV.https else 0
-SECURE_REFERRER_POLICY = "same-origin"
+SECURE_HSTS_INCLUDE_SUBDOMAINS = ENV.https
+SILENCED_SYSTEM_CHECKS = [
+    "security.W008",  # no redirect to TLS: see SECURE_SSL_REDIRECT
+    "security.W021",  # no preloading: a hospital's domain is not ours to put on browsers' lists
+]
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+SECURE_REFERRER_POLICY = "same-origin"  # none at all would take the Origin from our own forms, which CSRF's check needs
 X_FRAME_OPTIONS = "DENY"
+# The viewer fills the screen. Nothing else of what a browser can do is used.
+_UNUSED = words_of(
+    "accelerometer, autoplay, camera, clipboard-read, clipboard-write, display-capture, encrypted-media, "
+    "gamepad, geolocation, gyroscope, hid, idle-detection, local-fonts, magnetometer, microphone, midi, payment, "
+    "picture-in-picture, publickey-credentials-create, publickey-credentials-get, screen-wake-lock, serial, "
+    "storage-access, usb, window-management, xr-spatial-tracking"
+)
+PERMISSIONS_POLICY: dict[str, list[str]] = {"fullscreen": ["self"], **{feature: [] for feature in _UNUSED}}
 # Nothing but our own files, and nothing written into a page: what a page shows of what people typed runs nowhere. The
 # style sheet brings small drawings along as data, and the viewer draws what it was sent.
 CONTENT_SECURITY_POLICY = {
@@ -135,6 +162,7 @@ CONTENT_SECURITY_POLICY = {
         "form-action": ["'self'"],
         "frame-ancestors": ["'none'"],
         "base-uri": ["'none'"],
+        "upgrade-insecure-requests": ENV.https,
     }
 }
 
@@ -144,6 +172,7 @@ LOCALE_PATHS = [BASE_DIR / "diagnoses" / "locale"]  # named, so that our words c
 FORMAT_MODULE_PATH = "diagnoses.formats"
 # Numbers stay without separators: a template's machine-read ones, such as a width, would break with them.
 USE_THOUSAND_SEPARATOR = False
+LANGUAGE_COOKIE_NAME = f"{_COOKIE}language"
 LANGUAGE_COOKIE_SECURE = ENV.https
 LANGUAGE_COOKIE_HTTPONLY = True
 LANGUAGE_COOKIE_AGE = 365 * 24 * 60 * 60
@@ -155,6 +184,7 @@ CRISPY_TEMPLATE_PACK = "bootstrap5"
 DJANGO_TABLES2_TEMPLATE = "diagnoses/table.html"
 
 STATIC_URL = "static/"
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 # Made from the code and not data of the site: it lies with the code, wherever the data is.
 STATIC_ROOT = BASE_DIR / "var" / "static"
 _STORAGE = {
@@ -194,9 +224,11 @@ DEFAULT_FROM_EMAIL = ENV.email_from or ""
 _HOST = next(iter(ALLOWED_HOSTS), "localhost").removeprefix(".")
 CXR_SITE_URL = (ENV.site_url or f"http{'s' if ENV.https else ''}://{_HOST}").rstrip("/")
 
+_API_PERMISSIONS = ["rest_framework.permissions.IsAuthenticated", "diagnoses.api.permissions.HasScope"]
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.TokenAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["diagnoses.api.authentication.ApiTokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": _API_PERMISSIONS,
+    "DEFAULT_THROTTLE_CLASSES": ["diagnoses.api.limits.TokenThrottle"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
@@ -206,7 +238,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Send chest X-rays, follow their reading, fetch the answers.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
+    "SERVE_PERMISSIONS": _API_PERMISSIONS,
     "COMPONENT_SPLIT_REQUEST": True,
 }
 
@@ -240,6 +272,7 @@ CXR_UPLOADS_PER_MINUTE = ENV.uploads_per_minute
 CXR_UPLOAD_BYTES_PER_DAY = ENV.upload_mb_per_day * 1024 * 1024
 CXR_MIN_FREE_BYTES = ENV.min_free_mb * 1024 * 1024
 CXR_MAX_QUEUED = ENV.max_queued
+CXR_API_PER_MINUTE = ENV.api_per_minute
 CXR_EXPORT_CASES = ENV.export_cases
 CXR_EXPORT_DAYS = ENV.export_days
 CXR_EXPORT_BYTES = ENV.export_mb * 1024 * 1024

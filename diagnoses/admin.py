@@ -19,12 +19,11 @@ from django.utils.html import format_html
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
-from rest_framework.authtoken.admin import TokenAdmin
-from rest_framework.authtoken.models import TokenProxy
 
 from diagnoses import audit
 from diagnoses.audit import Actor
 from diagnoses.models import (
+    ApiToken,
     AuditEvent,
     Image,
     Job,
@@ -37,10 +36,11 @@ from diagnoses.models import (
 )
 from diagnoses.models.audit import AuditAction
 from diagnoses.models.registry import Standing
-from diagnoses.roles import MAY_PROMOTE
+from diagnoses.roles import MAY_PROMOTE, MAY_REVOKE_TOKENS
 from diagnoses.selectors.shadow import MOST_ROWS, shadow_comparison
 from diagnoses.services import registry
 from diagnoses.services.retrying import retry_job
+from diagnoses.services.tokens import revoke_token
 from diagnoses.templatetags.percent import decimals
 
 admin.site.site_header = _("Chest X-ray reader: administration")
@@ -346,24 +346,38 @@ class AuditedGroupAdmin(_Audited, GroupAdmin):
     """The roles."""
 
 
-class AuditedTokenAdmin(_Audited, TokenAdmin):
-    """API tokens. Only a superuser makes or sees one in a superuser's name."""
+@admin.register(ApiToken)
+class ApiTokenAdmin(_ReadOnly):
+    """API tokens: whose, for what, until when. Each is made by its user alone, and its secret is kept nowhere."""
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+    list_display = ("name", "user", "start", "scope_words", "expires_at", "last_used_on", "revoked_at")
+    list_filter = ("expires_at", "revoked_at")
+    search_fields = ("name", "start", "user__username")
+    list_select_related = ("user",)
+    exclude = ("digest",)
+    actions = ("revoke",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ApiToken]:
         tokens = super().get_queryset(request)
         return tokens if _is_superuser(request) else tokens.filter(user__is_superuser=False)
 
-    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
-        if not _is_superuser(request):
-            options["queryset"] = User.objects.filter(is_superuser=False)
-        return super().formfield_for_foreignkey(db_field, request, **options)
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        """Asked by Django for the action below."""
+        return request.user.has_perm(MAY_REVOKE_TOKENS)
+
+    @admin.action(description=_("Revoke"), permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
+        """Have the chosen ones open nothing from now on, each on record."""
+        actor = audit.actor_of(request)
+        revoked = sum(revoke_token(actor=actor, token=token) for token in queryset)
+        words = ngettext("{count} token revoked.", "{count} tokens revoked.", revoked).format(count=revoked)
+        self.message_user(request, words, messages.SUCCESS if revoked else messages.WARNING)
 
 
 def _is_superuser(request: HttpRequest) -> bool:
     return isinstance(request.user, User) and request.user.is_superuser
 
 
-admin.site.unregister([User, Group, TokenProxy])
+admin.site.unregister([User, Group])
 admin.site.register(User, AuditedUserAdmin)
 admin.site.register(Group, AuditedGroupAdmin)
-admin.site.register(TokenProxy, AuditedTokenAdmin)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.checks import Warning as Concern
 
 
@@ -53,6 +53,16 @@ def servers_elsewhere_are_reached_by_tls(app_configs: Sequence[AppConfig] | None
         hint = "Make REDIS_URL begin with rediss:// and give CXR_REDIS_CA"
         found.append(_unsafe("Redis", redis.hostname or "", hint, "diagnoses.E003"))
     return found
+
+
+@register(Tags.security)
+def redis_asks_for_a_password(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    """Who reaches a Redis without one may ring for ever, or hear who works when."""
+    url = urlsplit(settings.CELERY_BROKER_URL)
+    if not url.scheme.startswith("redis") or "socket" in url.scheme or url.password:
+        return []
+    hint = "Set requirepass there, and REDIS_URL=rediss://:password@host:port/0."
+    return [Concern("Redis is reached over the network without a password.", hint=hint, id="diagnoses.W002")]
 
 
 def _unsafe(server: str, host: str, hint: str, number: str) -> CheckMessage:

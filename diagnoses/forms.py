@@ -15,11 +15,14 @@ from diagnoses.models.job import Label, ReadingWarning
 from diagnoses.models.people import Language, Theme
 from diagnoses.models.reading import Agreement, Finding
 from diagnoses.models.study import Sex
+from diagnoses.models.token import Scope
 from diagnoses.selectors.cards import find_model_version
 from diagnoses.selectors.hiding import ALWAYS
 from diagnoses.selectors.ranges import NO_READING, HistoryFilter
 from diagnoses.selectors.registry import available_model_versions
+from diagnoses.selectors.tokens import live_tokens_of
 from diagnoses.services.submission import StudyDetails
+from diagnoses.services.tokens import MOST_DAYS, USUAL_DAYS
 from diagnoses.states import JobStatus
 from diagnoses.tables import COLUMN_CHOICES
 
@@ -51,7 +54,7 @@ _NO_SUCH_READER = {
 
 
 def _look_of(widget: forms.Widget) -> str:
-    if isinstance(widget, forms.CheckboxInput):
+    if isinstance(widget, forms.CheckboxInput | forms.CheckboxSelectMultiple):
         return "form-check-input"
     return "form-select" if isinstance(widget, forms.Select) else "form-control"
 
@@ -313,3 +316,36 @@ class PauseForm(forms.Form):
         max_length=500,
         error_messages={"required": _("Say why; the reason stays on record and is shown on every page.")},
     )
+
+
+class TokenForm(_Dressed, forms.Form):
+    """An API token to make: what it is for, what it opens, and how long."""
+
+    name = forms.CharField(
+        max_length=64,
+        label=_("What it is for"),
+        error_messages={"required": _("Give the token a name, such as that of the program that will use it.")},
+    )
+    scopes = forms.MultipleChoiceField(
+        choices=Scope.choices,
+        widget=forms.CheckboxSelectMultiple,
+        label=_("What it opens"),
+        error_messages={"required": _("Choose at least one thing that the token opens.")},
+    )
+    days = forms.IntegerField(
+        min_value=1,
+        max_value=MOST_DAYS,
+        initial=USUAL_DAYS,
+        label=_("Days until it expires"),
+    )
+
+    def __init__(self, *args: Any, user: User, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._user = user
+
+    def clean_name(self) -> str:
+        """A name that none of the user's tokens in use has, so that a page loaded again makes no second one."""
+        name: str = self.cleaned_data["name"]
+        if live_tokens_of(self._user).filter(name=name).exists():
+            raise forms.ValidationError(_("A token of yours has this name. Choose another, or revoke that one."))
+        return name

@@ -9,6 +9,7 @@ MAY_SIGN = "diagnoses.sign_reading"
 MAY_SEE_EVERY_STUDY = "diagnoses.see_every_study"
 MAY_SEE_SITE_FIGURES = "diagnoses.see_site_figures"
 MAY_PAUSE = "diagnoses.pause_ai"
+MAY_REVOKE_TOKENS = "diagnoses.revoke_apitoken"
 
 
 class Role(StrEnum):

@@ -23,6 +23,7 @@ from diagnoses.views import (
     sending,
     signing,
     studies,
+    tokens,
     worklist,
 )
 
@@ -75,6 +76,8 @@ urlpatterns = [
     path("preferences/", preferences.preferences, name="preferences"),
     path("preferences/language/", preferences.set_language, name="set_language"),
     path("preferences/theme/", preferences.set_theme, name="set_theme"),
+    path("account/tokens/", tokens.api_tokens, name="api_tokens"),
+    path("account/tokens/<int:token_id>/revoke/", tokens.revoke_api_token, name="revoke_api_token"),
     path("sign-in/", auth_views.LoginView.as_view(template_name="diagnoses/sign_in.html"), name="sign_in"),
     path("sign-out/", auth_views.LogoutView.as_view(), name="sign_out"),
     path("api/v1/", include("diagnoses.api.urls")),

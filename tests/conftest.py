@@ -1,6 +1,6 @@
 """What most tests stand on: a cast of users, a registered model, small radiographs."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -10,14 +10,16 @@ from django.conf import LazySettings
 from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.utils import translation
-from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
 from diagnoses import notices
+from diagnoses.audit import user_actor
 from diagnoses.models import ModelVersion
 from diagnoses.models.registry import Standing
+from diagnoses.models.token import Scope
 from diagnoses.roles import Role
 from diagnoses.selectors import pausing
+from diagnoses.services.tokens import create_token, mark_used
 from tests import pictures
 from tests.diagnoses.factory import make_model_version
 from workers.shipped import shipped_folders
@@ -88,9 +90,16 @@ def api(clinician: User) -> APIClient:
     return api_of(clinician)
 
 
-def api_of(user: User) -> APIClient:
+def api_of(user: User, scopes: Collection[Scope] = tuple(Scope)) -> APIClient:
+    new = create_token(actor=user_actor(user), user=user, name="tests", scopes=scopes)
+    mark_used(token=new.token)  # so that no request of the test is the day's first, which writes
+    return client_with(new.secret)
+
+
+def client_with(secret: str) -> APIClient:
+    """The API with this token."""
     client = APIClient()
-    client.credentials(HTTP_AUTHORIZATION=f"Token {Token.objects.get_or_create(user=user)[0].key}")
+    client.credentials(HTTP_AUTHORIZATION=f"Token {secret}")
     return client
 
 

@@ -31,6 +31,7 @@ S3 = {
 }
 SECRETS = ["CXR_SECRET_KEY", "DATABASE_URL", "REDIS_URL"]
 OPTIONAL_SECRETS = [
+    "CXR_SECRET_KEY_OLD",
     "CXR_S3_ACCESS_KEY",
     "CXR_S3_SECRET_KEY",
     "CXR_EMAIL_URL",
@@ -53,6 +54,9 @@ WRONG = [
     ("CXR_REDIS_CA", "/no/such/file.pem"),
     ("CXR_TRUSTED_NETWORK", "perhaps"),
     ("CXR_DEBUG", "perhaps"),
+    ("CXR_DEBUG", "1"),
+    ("CXR_SECRET_KEY_OLD", f"{SECRET_KEY},too-short-a-key"),
+    ("CXR_API_PER_MINUTE", "0"),
     ("CXR_HTTPS", "perhaps"),
     ("CXR_TRUSTED_ORIGINS", "site.example"),
     ("CXR_MODEL", "../../etc"),

@@ -20,6 +20,7 @@ from diagnoses.api.serializers import (
     result_serializer,
 )
 from diagnoses.api.views import PrivateView
+from diagnoses.models.token import Scope
 from diagnoses.roles import MAY_OVERRIDE, MAY_SUBMIT
 from diagnoses.selectors.cards import all_model_versions
 from diagnoses.selectors.hiding import cover
@@ -37,6 +38,8 @@ class Conflict(APIException):
 
 class OverrideView(PrivateView):
     """A refusal of the gate, overridden."""
+
+    scopes = {"POST": Scope.DECIDE}
 
     @extend_schema(operation_id="jobs_override", request=OverrideRequestSerializer, responses={202: ReadingSerializer})
     def post(self, request: Request, job_id: uuid.UUID) -> Response:
@@ -59,6 +62,8 @@ class OverrideView(PrivateView):
 
 class ReadingsView(PrivateView):
     """The readings of an image."""
+
+    scopes = {"POST": Scope.DECIDE}
 
     @extend_schema(
         operation_id="images_read_again", request=ReadingRequestSerializer, responses={202: ReadingSerializer}

@@ -41,7 +41,14 @@ class StudyUploadSerializer(serializers.Serializer[Any]):
         help_text="PNG, JPEG or DICOM radiographs, or ZIP archives of them; the part may be repeated.",
     )
     patient_id = serializers.CharField(required=False, allow_blank=True, max_length=64, default="")
-    patient_sex = serializers.ChoiceField(choices=Sex.choices, required=False, allow_blank=True, default="")
+    patient_sex = serializers.ChoiceField(
+        choices=Sex.choices,
+        required=False,
+        allow_blank=True,
+        default="",
+        # Without what was given, as with all that is said of a patient: errors end up in logs.
+        error_messages={"invalid_choice": _("Give F, M or O, or nothing.")},
+    )
     patient_birth_date = serializers.DateField(required=False, allow_null=True, default=None)
     accession_number = serializers.CharField(required=False, allow_blank=True, max_length=64, default="")
     clinical_note = serializers.CharField(required=False, allow_blank=True, max_length=4000, default="")

@@ -1,9 +1,8 @@
 """Addresses of the API."""
 
 from django.urls import path
-from drf_spectacular.views import SpectacularAPIView
 
-from diagnoses.api import readings, reports, views
+from diagnoses.api import readings, reports, schema, views
 
 urlpatterns = [
     path("studies/", views.StudiesView.as_view(), name="api_studies"),
@@ -15,5 +14,5 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/override/", readings.OverrideView.as_view(), name="api_override"),
     path("models/", readings.ModelsView.as_view(), name="api_models"),
     path("jobs/<uuid:job_id>/heatmap/", views.HeatmapView.as_view(), name="api_heatmap"),
-    path("schema/", SpectacularAPIView.as_view(), name="api_schema"),
+    path("schema/", schema.SchemaView.as_view(), name="api_schema"),
 ]

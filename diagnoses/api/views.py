@@ -1,6 +1,9 @@
 """The REST API. It does what the pages do, through the same services and selectors."""
 
 import uuid
+from collections.abc import Mapping
+from contextlib import nullcontext
+from functools import partial
 from math import nan
 
 from django.conf import settings
@@ -21,6 +24,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from diagnoses import audit
+from diagnoses.api import limits
+from diagnoses.api.authentication import user_still_admitted
 from diagnoses.api.serializers import (
     StudySerializer,
     StudyUploadSerializer,
@@ -36,6 +41,7 @@ from diagnoses.imaging.heatmap import Palette
 from diagnoses.models import Study
 from diagnoses.models.audit import AuditAction
 from diagnoses.models.job import Label
+from diagnoses.models.token import Scope
 from diagnoses.roles import MAY_SUBMIT
 from diagnoses.selectors.following import study_state_once_ended
 from diagnoses.selectors.history import HiddenFilterError, find_studies, read_instant
@@ -98,12 +104,15 @@ _IDEMPOTENCY_KEY = OpenApiParameter(
 
 @method_decorator(never_cache, name="dispatch")
 class PrivateView(APIView):
-    """Answers hold patients' data: nothing on the way may keep them."""
+    """Answers hold patients' data: nothing on the way may keep them. A method without a scope is closed."""
+
+    scopes: Mapping[str, Scope] = {"GET": Scope.READ}
 
 
 class StudiesView(PrivateView):
     """The collection of studies."""
 
+    scopes = {"GET": Scope.READ, "POST": Scope.SEND}
     parser_classes = [MultiPartParser, FormParser]
     pagination_class = StudyPagination
 
@@ -167,9 +176,12 @@ class StudyView(PrivateView):
 
     @extend_schema(operation_id="studies_retrieve", parameters=[_WAIT], responses=WaitingStudySerializer)
     def get(self, request: Request, study_id: uuid.UUID) -> Response:
-        """The study with the state of each image, and its result once done."""
+        """The study with the state of each image, and its result once done. 429 where too many wait already."""
+        seconds = _seconds_to_wait(request)
+        look_as = partial(user_still_admitted, request)
         try:
-            state = study_state_once_ended(request.user, study_id, _seconds_to_wait(request))
+            with limits.waits.taken(request.user.pk) if seconds else nullcontext():
+                state = study_state_once_ended(request.user, study_id, seconds, look_as=look_as)
         except Study.DoesNotExist as error:
             raise Http404 from error
         audit.record(AuditAction.STUDY_VIEWED, audit.actor_of(request._request), state.study)

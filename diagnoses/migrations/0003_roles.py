@@ -14,9 +14,6 @@ _ROLES = {
         "auth.user.change",
         "auth.user.view",
         "auth.group.view",
-        "authtoken.tokenproxy.add",
-        "authtoken.tokenproxy.delete",
-        "authtoken.tokenproxy.view",
         "diagnoses.study.add",
         "diagnoses.study.view",
         "diagnoses.job.retry",
@@ -50,10 +47,12 @@ def _permission(apps: Apps, name: str) -> Any:
 
 
 class Migration(migrations.Migration):
+    # This once depended on rest_framework.authtoken, whose rights administrators had; the product has tokens of its own
+    # now (0034) and that application is gone. Where this has run it does not run again, and what it made of those
+    # rights is removed by 0035; where it has not, nothing of them is made.
     dependencies = [
         ("diagnoses", "0002_append_only"),
         ("auth", "0012_alter_user_first_name_max_length"),
-        ("authtoken", "0004_alter_tokenproxy_options"),
         ("contenttypes", "0002_remove_content_type_name"),
     ]
 

@@ -9,8 +9,10 @@ from diagnoses.models.people import Notification, Profile, SavedView
 from diagnoses.models.reading import PauseChange, Reading
 from diagnoses.models.registry import ModelChange, ModelVersion, Worker
 from diagnoses.models.study import Image, RejectedFile, Study
+from diagnoses.models.token import ApiToken
 
 __all__ = [
+    "ApiToken",
     "AuditEvent",
     "Export",
     "Image",

@@ -4,6 +4,7 @@ import threading
 import time
 import uuid
 from collections import deque
+from collections.abc import Callable
 
 from django.db import close_old_connections
 
@@ -34,21 +35,26 @@ class Pace:
         return at - now
 
 
-def study_state_once_ended(user: Viewer, study_id: uuid.UUID, seconds: float) -> StudyState:
+def study_state_once_ended(
+    user: Viewer, study_id: uuid.UUID, seconds: float, *, look_as: Callable[[], Viewer]
+) -> StudyState:
     """A study as it stands once all of it has ended, or else after so many seconds; at once with none.
 
+    `look_as` gives the user anew before each later look, since rights may end during the wait; what it raises ends it.
     No database connection is kept meanwhile. Raises Study.DoesNotExist, at once, for what is not visible.
     """
     if not seconds:
         return study_state(user, study_id)
     until = time.monotonic() + seconds
     pace = Pace()
+    has_waited = False
     with following(study_id) as changes:
         while True:
             with LOOKING:
-                state = study_state(user, study_id)
+                state = study_state(look_as() if has_waited else user, study_id)
                 if state.ended or (left := until - time.monotonic()) <= 0:
                     return state
                 close_old_connections()
             changes.wait(min(left, LOOK_ANYWAY_SECONDS))
             time.sleep(max(0.0, min(pace.pause_seconds(), until - time.monotonic())))
+            has_waited = True

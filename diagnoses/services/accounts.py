@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from django.contrib.auth.models import Group, User
 from django.db import transaction
-from rest_framework.authtoken.models import Token
 
 from diagnoses import audit
 from diagnoses.models.audit import AuditAction
@@ -28,14 +27,6 @@ def create_first_users() -> list[NewAccount]:
     if User.objects.exists():
         return []
     return [_create(Role.CLINICIAN), _create(Role.ADMINISTRATOR)]
-
-
-def create_token(*, user: User) -> str:
-    """The user's API token, made where there is none."""
-    token, created = Token.objects.get_or_create(user=user)
-    if created:
-        audit.record(AuditAction.TOKEN_CREATED, audit.user_actor(user), user)
-    return str(token.key)
 
 
 def _create(role: Role) -> NewAccount:

@@ -83,8 +83,13 @@ TABLE = {
     "send_state": (302, 200, 403, 200),
     "send_seen": (302, 405, 405, 405),
     "send_header": (302, 405, 405, 405),
+    "api_tokens": (302, 200, 200, 200),
+    "revoke_api_token": (302, 405, 405, 405),
 }
 """What a GET is answered with. An address that is missing here fails a test below."""
+
+API = [name for name in TABLE if name.startswith("api_") and name != "api_tokens"]
+"""What asks for a token; that page, where tokens are made, asks for a signed-in browser."""
 
 POST_TABLE = {
     # Nothing is sent along, so 400 says that one may send.
@@ -111,6 +116,7 @@ POST_TABLE = {
     "send_file": (302, 400, 403, 400),
     "send_seen": (302, 400, 403, 400),
     "send_header": (302, 200, 403, 200),
+    "api_tokens": (302, 400, 400, 400),
 }
 
 OF_ITS_OWNER = ("export_file", "export_cancel", "export_retry")
@@ -181,6 +187,8 @@ ALLOWED = {
     "send_state": {"GET", "HEAD"},
     "send_seen": {"POST"},
     "send_header": {"POST"},
+    "api_tokens": {"GET", "HEAD", "POST"},
+    "revoke_api_token": {"POST"},
 }
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 FORBIDDEN_METHODS = [(name, method) for name, allowed in ALLOWED.items() for method in METHODS if method not in allowed]
@@ -213,7 +221,7 @@ class House:
             "export_cancel": "export",
             "export_retry": "export",
         }
-        if name == "saved_view":
+        if name in ("saved_view", "revoke_api_token"):
             return reverse(name, args=[1])
         if name == "colour_bar":
             return reverse(name, args=["jet"])
@@ -229,7 +237,7 @@ class House:
         """A browser that is signed in, or for the API a client with its token."""
         if user == "anonymous":
             return Client()
-        return api_of(self.users[user]) if name.startswith("api_") else browser_of(self.users[user])
+        return api_of(self.users[user]) if name in API else browser_of(self.users[user])
 
 
 @pytest.fixture
@@ -272,7 +280,7 @@ def test_the_anonymous_are_led_to_the_sign_in_and_back(house: House, name: str) 
     assert response["Location"] == f"/sign-in/?next={house.url(name)}"
 
 
-@pytest.mark.parametrize("name", [name for name in TABLE if name.startswith("api_")])
+@pytest.mark.parametrize("name", API)
 def test_the_api_asks_for_a_token_and_leads_nowhere(house: House, name: str) -> None:
     response = Client().get(house.url(name))
     assert response.status_code == 401
@@ -280,7 +288,7 @@ def test_the_api_asks_for_a_token_and_leads_nowhere(house: House, name: str) -> 
     assert "P-0001" not in response.content.decode()
 
 
-@pytest.mark.parametrize("name", [name for name in TABLE if name.startswith("api_")])
+@pytest.mark.parametrize("name", API)
 def test_a_signed_in_browser_does_not_open_the_api(house: House, name: str) -> None:
     assert browser_of(house.users["clinician"]).get(house.url(name)).status_code == 401
 
@@ -341,14 +349,14 @@ def test_a_method_that_an_address_does_not_know_is_refused(house: House, name: s
     assert response.status_code == 405
 
 
-@pytest.mark.parametrize("name", [name for name in TABLE if not name.startswith("api_") and TABLE[name][0] == 302])
+@pytest.mark.parametrize("name", [name for name in TABLE if name not in API and TABLE[name][0] == 302])
 def test_an_account_that_was_switched_off_is_out_at_once(house: House, name: str) -> None:
     client = house.client("clinician", name)
     User.objects.filter(username="clinician").update(is_active=False)
     assert client.get(house.url(name)).status_code == 302
 
 
-@pytest.mark.parametrize("name", [name for name in TABLE if name.startswith("api_")])
+@pytest.mark.parametrize("name", API)
 def test_the_token_of_an_account_that_was_switched_off_opens_nothing(house: House, name: str) -> None:
     client = house.client("clinician", name)
     User.objects.filter(username="clinician").update(is_active=False)

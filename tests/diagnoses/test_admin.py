@@ -6,12 +6,13 @@ import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 from django.urls import reverse
-from rest_framework.authtoken.models import Token
 
-from diagnoses.models import AuditEvent, Job, JobTransition, ModelVersion, Study, Worker
+from diagnoses.audit import user_actor
+from diagnoses.models import ApiToken, AuditEvent, Job, JobTransition, ModelVersion, Study, Worker
 from diagnoses.models.audit import AuditAction
 from diagnoses.roles import Role
 from diagnoses.services.registry import report_worker
+from diagnoses.services.tokens import create_token
 from diagnoses.states import JobStatus
 from tests.conftest import PASSWORD, make_user
 from tests.diagnoses.conftest import browser_of
@@ -19,7 +20,7 @@ from tests.diagnoses.factory import last_event, make_job, row
 from tests.diagnoses.panel import change_user, role_id
 
 RECORDS = ["diagnoses_study", "diagnoses_job", "diagnoses_modelversion", "diagnoses_worker", "diagnoses_auditevent"]
-EVERYTHING = [*RECORDS, "diagnoses_modelchange", "auth_user", "auth_group", "authtoken_tokenproxy"]
+EVERYTHING = [*RECORDS, "diagnoses_modelchange", "auth_user", "auth_group", "diagnoses_apitoken"]
 
 
 @pytest.fixture
@@ -240,19 +241,52 @@ def test_an_administrator_does_not_touch_a_superuser(panel: Client, superuser: U
     assert superuser.check_password(PASSWORD)
 
 
-def test_an_administrator_makes_no_token_in_a_superusers_name(panel: Client, superuser: User) -> None:
-    panel.post(reverse("admin:authtoken_tokenproxy_add"), {"user": superuser.pk})
-    assert not Token.objects.filter(user=superuser).exists()
+def token_of(user: User) -> ApiToken:
+    return create_token(actor=user_actor(user), user=user, name="export").token
 
 
-def test_an_administrator_does_not_see_a_superusers_token(panel: Client, superuser: User) -> None:
-    token = Token.objects.create(user=superuser)
-    assert token.key not in panel.get(reverse("admin:authtoken_tokenproxy_changelist")).content.decode()
+def revoke_in_panel(client: Client, *tokens: ApiToken) -> Any:
+    data = {"action": "revoke", "_selected_action": [token.pk for token in tokens]}
+    return client.post(reverse("admin:diagnoses_apitoken_changelist"), data, follow=True)
 
 
-def test_an_administrator_makes_a_token_for_a_clinician(panel: Client, clinician: User) -> None:
-    panel.post(reverse("admin:authtoken_tokenproxy_add"), {"user": clinician.pk})
-    assert Token.objects.get().user == clinician
+def test_an_administrator_sees_tokens_and_never_a_digest(panel: Client, clinician: User) -> None:
+    token = token_of(clinician)
+    for address in (reverse("admin:diagnoses_apitoken_changelist"), f"/admin/diagnoses/apitoken/{token.pk}/change/"):
+        page = panel.get(address).content.decode()
+        assert token.start in page
+        assert token.digest not in page
+
+
+def test_an_administrator_makes_changes_and_deletes_no_token(panel: Client, clinician: User) -> None:
+    token = token_of(clinician)
+    for address in ("add/", f"{token.pk}/delete/", f"{token.pk}/change/"):
+        data = {"user": clinician.pk, "name": "mine", "post": "yes"}
+        assert panel.post(f"/admin/diagnoses/apitoken/{address}", data).status_code == 403
+    assert list(ApiToken.objects.values_list("name", flat=True)) == ["export"]
+
+
+def test_an_administrator_revokes_a_token_on_record(panel: Client, clinician: User) -> None:
+    token = token_of(clinician)
+    assert "1 token revoked." in revoke_in_panel(panel, token).content.decode()
+    token.refresh_from_db()
+    assert token.revoked_at
+    event = last_event(AuditAction.TOKEN_REVOKED)
+    assert (event.actor_name, event.object_id) == ("administrator", str(token.pk))
+
+
+def test_an_administrator_neither_sees_nor_revokes_a_superusers_token(panel: Client, superuser: User) -> None:
+    token = token_of(superuser)
+    assert token.start not in revoke_in_panel(panel, token).content.decode()
+    token.refresh_from_db()
+    assert token.revoked_at is None
+
+
+def test_an_auditor_revokes_nothing(auditor: User, clinician: User) -> None:
+    token = token_of(clinician)
+    assert revoke_in_panel(browser_of(auditor), token).status_code == 403
+    token.refresh_from_db()
+    assert token.revoked_at is None
 
 
 def test_an_administrator_deletes_no_account(panel: Client, clinician: User) -> None:

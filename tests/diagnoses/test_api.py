@@ -131,7 +131,7 @@ def test_too_many_files_are_400_in_the_same_shape(api: APIClient, settings: Lazy
     [
         ("patient_id", "x" * 65, "no more than 64 characters"),
         ("patient_id", "P\0", "Null characters"),
-        ("patient_sex", "Q", "not a valid choice"),
+        ("patient_sex", "Q", "Give F, M or O"),
         ("patient_birth_date", "yesterday", "wrong format"),
         ("accession_number", "x" * 65, "no more than 64 characters"),
         ("clinical_note", "x" * 4001, "no more than 4000 characters"),

@@ -10,15 +10,18 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
+from django.utils import timezone
 from rest_framework.test import APIClient
 
-from diagnoses.models import AuditEvent, Job, ModelVersion, Study
+from diagnoses.audit import Actor
+from diagnoses.models import ApiToken, AuditEvent, Job, ModelVersion, Study
 from diagnoses.models.audit import AuditAction
 from diagnoses.notices import Following
 from diagnoses.selectors import following as following_module
 from diagnoses.selectors.following import Pace, study_state_once_ended
 from diagnoses.selectors.studies import StudyState
 from diagnoses.selectors.viewers import Viewer
+from diagnoses.services.tokens import revoke_tokens_of
 from diagnoses.states import JobStatus
 from tests.conftest import api_of
 from tests.diagnoses.claiming import complete_job
@@ -89,6 +92,51 @@ def test_a_notice_of_what_is_no_end_does_not_end_the_wait(
     assert looks == 3
 
 
+def _deactivated(user: User) -> None:
+    User.objects.filter(pk=user.pk).update(is_active=False)
+
+
+def _revoked(user: User) -> None:
+    assert revoke_tokens_of(actor=Actor(None, ""), user=user) == 1
+
+
+def _expired(user: User) -> None:
+    ApiToken.objects.filter(user=user).update(expires_at=timezone.now())
+
+
+@pytest.mark.parametrize("end", [_deactivated, _revoked, _expired])
+def test_who_is_let_in_no_more_during_the_wait_gets_401_and_not_the_answer(
+    clinician: User,
+    running_study: Study,
+    meanwhile: Callable[[Callable[[], object]], None],
+    end: Callable[[User], None],
+) -> None:
+    api = api_of(clinician)
+
+    def act() -> None:
+        end(clinician)
+        assert complete_job(claim=claim_of(Job.objects.get()), outcome=outcome())
+        send_notice(running_study.pk)
+
+    meanwhile(act)
+    response = ask(api, running_study, LONG)
+    assert response.status_code == 401
+    assert set(response.json()) == {"detail"}
+    assert not AuditEvent.objects.filter(action=AuditAction.STUDY_VIEWED).exists()
+
+
+def test_a_radiologist_who_loses_the_role_during_the_wait_gets_404_and_not_the_answer(
+    radiologist: User, running_study: Study, meanwhile: Callable[[Callable[[], object]], None]
+) -> None:
+    def act() -> None:
+        radiologist.groups.clear()
+        assert complete_job(claim=claim_of(Job.objects.get()), outcome=outcome())
+        send_notice(running_study.pk)
+
+    meanwhile(act)
+    assert ask(api_of(radiologist), running_study, LONG).status_code == 404
+
+
 @pytest.mark.usefixtures("meanwhile")
 @pytest.mark.parametrize("wait", ["0", "0.05", "5e-2"])
 def test_a_study_that_has_not_ended_is_given_as_it_stands_when_the_time_is_over(
@@ -137,7 +185,7 @@ def test_who_waits_holds_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(following_module, "study_state", look)
     monkeypatch.setattr(StudyState, "ended", property(lambda _: len(held) == 2))
     monkeypatch.setattr(Following, "wait", lambda *_: held.append(connection.connection is not None))
-    in_a_thread(lambda: _discard(study_state_once_ended(User(), uuid.uuid4(), LONG)))
+    in_a_thread(lambda: _discard(study_state_once_ended(User(), uuid.uuid4(), LONG, look_as=User)))
     assert held == [False, False]
 
 
@@ -177,8 +225,11 @@ def test_however_many_wait_few_look_at_once(clinician: User, monkeypatch: pytest
         together.wait(LONG / 2)
         return StudyState(Study(), [])
 
+    def waited(user: User) -> StudyState:
+        return study_state_once_ended(user, uuid.uuid4(), LONG, look_as=lambda: user)
+
     seen: list[int] = []
     monkeypatch.setattr(following_module, "study_state", look)
     with ThreadPoolExecutor(24) as threads:
-        list(threads.map(lambda _: study_state_once_ended(clinician, uuid.uuid4(), LONG), range(24)))
+        list(threads.map(lambda _: waited(clinician), range(24)))
     assert seen == [8] * 24

@@ -4,6 +4,7 @@ import json
 import logging
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,12 +16,13 @@ from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
-from rest_framework.authtoken.models import Token
+from django.utils import timezone
 
 from diagnoses.management.commands import scheduler
-from diagnoses.models import AuditEvent, Image, Job, ModelVersion, Study
+from diagnoses.models import ApiToken, AuditEvent, Image, Job, ModelVersion, Study
 from diagnoses.models.audit import AuditAction
 from diagnoses.roles import Role
+from diagnoses.selectors.tokens import find_token
 from diagnoses.services.jobs import claim_jobs
 from diagnoses.states import JobStatus
 from tests.conftest import api_of, make_user
@@ -224,13 +226,29 @@ def test_a_study_from_the_terminal_is_on_record(clinician: User, chest: Path) ->
     assert (event.actor_name, event.address, event.object_id) == ("clinician", "", str(Study.objects.get().pk))
 
 
-def test_a_token_is_printed_alone_and_stays_the_same(clinician: User, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_new_token_is_printed_alone_and_opens_all_for_ninety_days(
+    clinician: User, capsys: pytest.CaptureFixture[str]
+) -> None:
     call_command("create_token", "clinician")
-    call_command("create_token", "clinician")
-    token = Token.objects.get()
-    assert token.user == clinician
-    assert capsys.readouterr().out == f"{token.key}\n{token.key}\n"
-    assert AuditEvent.objects.filter(action=AuditAction.TOKEN_CREATED).count() == 1
+    secret = capsys.readouterr().out.removesuffix("\n")
+    token = find_token(secret)
+    assert token
+    assert (token.user, token.name, token.scopes) == (clinician, "command line", ["read", "send", "decide"])
+    assert token.expires_at - token.created_at < timedelta(days=90) + timedelta(minutes=1)
+
+
+def test_a_token_from_the_command_line_opens_what_it_was_asked_for(clinician: User) -> None:
+    call_command("create_token", "clinician", "--scopes", "send", "read", "--days", "365", "--name", "PACS")
+    token = ApiToken.objects.get()
+    assert (token.name, token.scopes) == ("PACS", ["read", "send"])
+    assert token.expires_at > timezone.now() + timedelta(days=364)
+
+
+@pytest.mark.parametrize("option", [("--days", "366"), ("--days", "0"), ("--days", "x"), ("--scopes", "all")])
+def test_a_token_without_end_or_of_another_scope_is_not_made(clinician: User, option: tuple[str, str]) -> None:
+    with pytest.raises(CommandError, match=option[0]):
+        call_command("create_token", "clinician", *option)
+    assert not ApiToken.objects.exists()
 
 
 @pytest.mark.parametrize("name", ["nobody", "gone"])
@@ -240,7 +258,7 @@ def test_no_token_is_made_for_who_is_not_there(clinician: User, name: str) -> No
     gone.save()
     with pytest.raises(CommandError, match=f"There is no active user '{name}'"):
         call_command("create_token", name)
-    assert not Token.objects.exists()
+    assert not ApiToken.objects.exists()
 
 
 def first_users() -> tuple[dict[str, str], str]:

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 from django.apps.registry import Apps
-from django.contrib.auth.models import User
+from django.contrib.admin.models import ADDITION, LogEntry
+from django.contrib.auth.models import Group, Permission, User
+from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
@@ -94,6 +96,26 @@ def test_a_reading_of_before_is_in_its_owners_history(clinician: User) -> None:
     found = {job.status: job for job in history_page(clinician, HistoryFilter(search="kept-")).jobs}
     assert set(found) == {"queued", "done"}
     assert [job.status for job in history_page(clinician, HistoryFilter(label="NORMAL")).jobs] == ["done"]
+
+
+def test_tokens_of_before_are_gone_with_their_table_and_rights(clinician: User) -> None:
+    migrate("0034_api_tokens")
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE authtoken_token (key text PRIMARY KEY, user_id integer REFERENCES auth_user)")
+        cursor.execute("INSERT INTO authtoken_token VALUES ('in clear', %s)", [clinician.pk])
+        cursor.execute("INSERT INTO django_migrations (app, name, applied) VALUES ('authtoken', '0001_initial', now())")
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    kind = ContentType.objects.create(app_label="authtoken", model="tokenproxy")
+    right = Permission.objects.create(content_type=kind, codename="add_tokenproxy", name="Can add token")
+    Group.objects.get(name="administrator").permissions.add(right)
+    LogEntry.objects.create(user=clinician, content_type=kind, action_flag=ADDITION, object_repr="a token")
+    migrate()
+    assert "authtoken_token" not in connection.introspection.table_names()
+    assert not ContentType.objects.filter(app_label="authtoken").exists()
+    assert not Permission.objects.filter(codename="add_tokenproxy").exists()
+    assert LogEntry.objects.get().content_type is None
+    rights = Group.objects.get(name="administrator").permissions.filter(content_type__model="apitoken")
+    assert set(rights.values_list("codename", flat=True)) == {"view_apitoken", "revoke_apitoken"}
 
 
 def test_the_way_back_is_open(clinician: User) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
@@ -76,7 +77,8 @@ class Site:
 
     def launch(self, **environment: str) -> subprocess.Popen[bytes]:
         """Start `cxrsite.run` and do not wait for anything. Its output of this start alone is in `output`."""
-        values = {"CXR_VAR_DIR": str(self.var), "PORT": str(self.port), **self._environment, **environment}
+        values = {"CXR_VAR_DIR": str(self.var), "PORT": str(self.port), "CXR_API_PER_MINUTE": "100000"}
+        values |= {**self._environment, **environment}
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "cxrsite.run"],
@@ -284,8 +286,8 @@ class Site:
 
     def redis_command(self, *words: str) -> Any:
         """A command straight to Redis."""
-        path = self.settings["REDIS_URL"].removeprefix("redis+socket://")
-        with redis.Redis(unix_socket_path=path) as client:
+        bell = urlsplit(self.settings["REDIS_URL"])
+        with redis.Redis(unix_socket_path=bell.path, password=bell.password) as client:
             return client.execute_command(*words)
 
     def file(self, name: str) -> Path:

@@ -37,6 +37,7 @@ SCREENS = (
     Screen("models", "/models/"),
     Screen("model", "/models/{model}/"),
     Screen("preferences", "/preferences/"),
+    Screen("api-tokens", "/account/tokens/"),
     Screen("not-found", "/there-is-no-such-page/"),
 )
 

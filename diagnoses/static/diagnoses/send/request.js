@@ -5,7 +5,7 @@ const STALLED_MS = 60_000;
 const WORTH_REPEATING = new Set([0, 408, 425, 429]);
 
 function token() {
-  return document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1] ?? "";
+  return document.cookie.match(/(?:^|; )(?:__Host-)?csrftoken=([^;]+)/)?.[1] ?? "";
 }
 
 // A JSON answer; null where there is none to be had now; "signed-out" where the sign-in page came instead.
