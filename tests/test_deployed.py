@@ -9,7 +9,11 @@ import pytest
 
 from tests.test_env import GOOD, PASSWORD, ROOT, start
 
-BEHIND_TLS = {"CXR_TRUSTED_NETWORK": "0", "REDIS_URL": f"rediss://:{PASSWORD}@redis.example/0", "CXR_HTTPS": "1"}
+BEHIND_TLS = {
+    "DATABASE_URL": f"postgresql://cxr:{PASSWORD}@db.example/cxr?sslmode=verify-full&sslrootcert=system",
+    "REDIS_URL": f"rediss://:{PASSWORD}@redis.example/0",
+    "CXR_HTTPS": "1",
+}
 NAMES = ("SESSION_COOKIE_NAME", "CSRF_COOKIE_NAME", "LANGUAGE_COOKIE_NAME")
 
 

@@ -51,7 +51,7 @@ def postgres(shown: Certificate) -> Iterator[str]:
 def redis(shown: Certificate) -> Iterator[str]:
     """Redis behind TLS: its address."""
     with tls_before(REDIS_SOCKET, shown) as port:
-        yield f"rediss://localhost:{port}/0"
+        yield f"rediss://:{urlsplit(os.environ['REDIS_URL']).password}@localhost:{port}/0"
 
 
 def encrypted(monkeypatch: pytest.MonkeyPatch, **variables: str) -> bool:
