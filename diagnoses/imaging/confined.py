@@ -20,6 +20,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from encodings.aliases import aliases
 from types import FrameType
 from typing import Any, NoReturn, TypeAlias
 
@@ -213,7 +214,8 @@ def warm_up() -> None:
         inspect(data, len(data))
         with suppress(ImageError):
             patient_of(data)
-    for name in python_encoding.values():
+    # A file names its characters as DICOM does, or wrongly as Python does, which pydicom takes.
+    for name in {*python_encoding.values(), *aliases.values()}:
         with suppress(LookupError):
             codecs.lookup(name)
 

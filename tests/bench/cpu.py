@@ -64,11 +64,8 @@ def _seconds_of(site: Site) -> NDArray[np.float64]:
     for process in site.processes():
         with suppress(psutil.NoSuchProcess):
             known = {web: "web_server", worker: "worker"}
-            part = (
-                known.get(process.pid)
-                or known.get(process.ppid())
-                or ("postgresql" if process.name() == "postgres" else "all_else")
-            )
+            part = known.get(process.pid) or known.get(process.ppid())
+            part = part or ("postgresql" if process.name() == "postgres" else "all_else")
             times = process.cpu_times()
             spent[part] += times.user + times.system + times.children_user + times.children_system
     return np.array(list(spent.values()))

@@ -18,7 +18,8 @@ class LateImportError(BaseException):
 
 
 def _hear(event: str, arguments: tuple[Any, ...]) -> None:
-    if _watched and event == "import":
+    # All encodings that there are were looked up before; others a file may name as it likes.
+    if _watched and event == "import" and not str(arguments[0]).startswith("encodings."):
         _late.append(str(arguments[0]))
 
 

@@ -152,6 +152,15 @@ def test_whoever_serves_looks_into_a_file_in_the_sandbox_alone() -> None:
     assert found == {}
 
 
+@pytest.mark.filterwarnings("ignore:.*:UserWarning")
+@pytest.mark.parametrize("characters", ["ISO_IR 100", "ISO_IR 192", "GB18030", "cp1252", "koi8-r", "no such"])
+def test_a_patients_name_is_read_in_a_child_whatever_encoding_is_named(characters: str) -> None:
+    data = pictures.dicom(_PHANTOM, SpecificCharacterSet="ISO_IR 100", PatientID="P-1", PatientName="X^Y")
+    data = data.replace(b"ISO_IR 100", characters.encode().ljust(10)[:10])
+    assert sandbox.patient_of(data) == patient.patient_of(data)
+    assert sandbox.patient_of(data).patient_id == "P-1"
+
+
 def test_a_jpeg_of_several_pictures_is_read_in_a_child_as_without() -> None:
     """Pillow has a module of its own for it, which a child could no longer load."""
     buffer = BytesIO()
