@@ -1,6 +1,8 @@
 """The data, as PostgreSQL holds it. Rows are written by `diagnoses.services` alone."""
 
 from diagnoses.models.audit import AuditEvent
+from diagnoses.models.department import Department
+from diagnoses.models.emergency import EmergencyAccess
 from diagnoses.models.export import Export
 from diagnoses.models.job import Job, JobTransition, Result
 from diagnoses.models.patient import Patient
@@ -11,6 +13,8 @@ from diagnoses.models.study import Image, RejectedFile, Study
 
 __all__ = [
     "AuditEvent",
+    "Department",
+    "EmergencyAccess",
     "Export",
     "Image",
     "Job",

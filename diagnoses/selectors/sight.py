@@ -1,0 +1,72 @@
+"""What lies in a user's sight: what they and their department sent, and patients whom they see in an emergency."""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from django.contrib.auth.models import PermissionsMixin, User
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Exists, OuterRef, Q, Subquery
+
+from diagnoses.models import Department, Profile, Study
+from diagnoses.models.emergency import open_emergencies
+from diagnoses.roles import MAY_BREAK_GLASS, MAY_SEE_EVERY_STUDY, MAY_SEE_STUDIES
+from diagnoses.selectors.viewers import Viewer
+
+
+@dataclass(frozen=True)
+class Sight:
+    """Of a user who does not see every study."""
+
+    user_id: int
+    sees_own: bool = False
+    """Whether they see anything at all but in an emergency."""
+    department_id: int | None = None
+    patients: list[UUID] = field(default_factory=list)
+    """Those of an emergency that lasts."""
+
+    @property
+    def of_lists(self) -> Q:
+        """The studies that lists, figures and exports are made of: those of an emergency are in none."""
+        if not self.sees_own:
+            return Q(pk__in=[])
+        own = Q(submitted_by_id=self.user_id)
+        return own if self.department_id is None else own | Q(department_id=self.department_id)
+
+    @property
+    def of_studies(self) -> Q:
+        """All studies that may be opened."""
+        return self.of_lists | Q(subject__in=self.patients) if self.patients else self.of_lists
+
+    def circles(self) -> list[Q]:
+        """The same as `of_lists` for jobs: conditions that do not overlap, each for an index to begin with."""
+        if not self.sees_own:
+            return []
+        here = [-self.user_id, *([] if self.department_id is None else [self.department_id])]
+        sent_there = Study.objects.filter(submitted_by_id=self.user_id, department=OuterRef("pk")).order_by()
+        before = Department.objects.exclude(pk=self.department_id).filter(Exists(sent_there)).order_by("pk")
+        moved_from = [Q(owner_id=self.user_id, circle=pk) for pk in before.values_list("pk", flat=True)]
+        return [*(Q(circle=pk) for pk in here), *moved_from]
+
+
+def sight_of(user: Viewer) -> Sight:
+    """What a user may see as it stands now: one query."""
+    if not isinstance(user, User):
+        return Sight(0)
+    department = Profile.objects.filter(user=OuterRef("pk"), department__active=True).values("department")
+    lasting = open_emergencies(user.pk).order_by().values("patient")
+    asked = User.objects.filter(pk=user.pk).values_list(Subquery(department), ArraySubquery(lasting))
+    department_id, seen = asked.get()
+    patients = seen if user.has_perm(MAY_BREAK_GLASS) else []
+    if not user.has_perm(MAY_SEE_STUDIES):
+        return Sight(user.pk, patients=patients)
+    return Sight(user.pk, True, department_id, patients)
+
+
+def department_of(user: User) -> Department | None:
+    """Where the user works now; what they send belongs there."""
+    return Department.objects.filter(profile__user=user, active=True).first()
+
+
+def sees_every_study(user: Viewer) -> bool:
+    """Whether it makes no difference to what they may see who sent a study."""
+    return isinstance(user, PermissionsMixin) and user.has_perm(MAY_SEE_EVERY_STUDY)
