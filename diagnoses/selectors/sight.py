@@ -5,7 +5,8 @@ from uuid import UUID
 
 from django.contrib.auth.models import PermissionsMixin, User
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Exists, OuterRef, Q, Subquery
+from django.db.models import OuterRef, Q, Subquery
+from django.db.models.lookups import IsNull
 
 from diagnoses.models import Department, Profile, Study
 from diagnoses.models.emergency import open_emergencies
@@ -21,6 +22,8 @@ class Sight:
     sees_own: bool = False
     """Whether they see anything at all but in an emergency."""
     department_id: int | None = None
+    sent_in: list[int] = field(default_factory=list)
+    """Departments that they sent in, whatever is theirs now."""
     patients: list[UUID] = field(default_factory=list)
     """Those of an emergency that lasts."""
 
@@ -42,10 +45,8 @@ class Sight:
         if not self.sees_own:
             return []
         here = [-self.user_id, *([] if self.department_id is None else [self.department_id])]
-        sent_there = Study.objects.filter(submitted_by_id=self.user_id, department=OuterRef("pk")).order_by()
-        before = Department.objects.exclude(pk=self.department_id).filter(Exists(sent_there)).order_by("pk")
-        moved_from = [Q(owner_id=self.user_id, circle=pk) for pk in before.values_list("pk", flat=True)]
-        return [*(Q(circle=pk) for pk in here), *moved_from]
+        before = [pk for pk in self.sent_in if pk != self.department_id]
+        return [*(Q(circle=pk) for pk in here), *(Q(owner_id=self.user_id, circle=pk) for pk in before)]
 
 
 def sight_of(user: Viewer) -> Sight:
@@ -54,12 +55,16 @@ def sight_of(user: Viewer) -> Sight:
         return Sight(0)
     department = Profile.objects.filter(user=OuterRef("pk"), department__active=True).values("department")
     lasting = open_emergencies(user.pk).order_by().values("patient")
-    asked = User.objects.filter(pk=user.pk).values_list(Subquery(department), ArraySubquery(lasting))
-    department_id, seen = asked.get()
+    # One look for each department: a join would read all that the user has sent.
+    sent_there = Study.objects.filter(submitted_by_id=user.pk, department=OuterRef("pk")).order_by().values("pk")[:1]
+    sent_in = Department.objects.order_by().filter(IsNull(Subquery(sent_there), False)).values("pk")
+    asked = User.objects.filter(pk=user.pk)
+    found = asked.values_list(Subquery(department), ArraySubquery(sent_in), ArraySubquery(lasting))
+    department_id, before, seen = found.get()
     patients = seen if user.has_perm(MAY_BREAK_GLASS) else []
     if not user.has_perm(MAY_SEE_STUDIES):
         return Sight(user.pk, patients=patients)
-    return Sight(user.pk, True, department_id, patients)
+    return Sight(user.pk, True, department_id, before, patients)
 
 
 def department_of(user: User) -> Department | None:

@@ -19,7 +19,8 @@ def change_user(client: Client, user: User, **changes: Any) -> Any:
     data |= {"date_joined_0": f"{joined:%Y-%m-%d}", "date_joined_1": f"{joined:%H:%M:%S}"}
     for inline in page["inline_admin_formsets"]:
         for part in (inline.formset.management_form, *inline.formset.forms):
-            data |= {part.add_prefix(name): part[name].value() for name in part.fields}
+            said = {part.add_prefix(name): part[name].value() for name in part.fields}
+            data |= {name: str(value) for name, value in said.items() if value is not None}
     data = {name: value for name, value in (data | changes).items() if value not in (None, False)}
     return client.post(reverse("admin:auth_user_change", args=[user.pk]), data)
 
