@@ -21,6 +21,7 @@ def house(model_version: ModelVersion) -> House:
     return open_house(model_version)
 
 
+@pytest.mark.timeout(600)
 def test_everybody_is_answered_as_the_table_says(house: House) -> None:
     """A change is written by `python -m tests.access_table`, and looked at before it is checked in."""
     found = answers(house)

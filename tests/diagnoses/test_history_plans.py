@@ -10,7 +10,6 @@ from django.contrib.auth.models import User
 from django.db import connection
 
 from diagnoses.forms import HistoryForm
-from diagnoses.models import Department, Job, Profile, Study
 from diagnoses.selectors import words
 from diagnoses.selectors.history import history_page
 from diagnoses.selectors.ranges import HistoryFilter
@@ -97,25 +96,3 @@ def test_a_page_of_the_history_of_all_reads_no_whole_table(radiologist: User, qu
     form = HistoryForm(query)
     assert form.is_valid()
     assert list(faults_with(radiologist, form.wanted())) == []
-
-
-@pytest.mark.django_db
-def test_no_page_of_a_departments_history_reads_or_sorts_a_whole_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Most of it is a colleague's; the user has sent from another department before, too, and from none."""
-    seed(12_000)
-    monkeypatch.setattr(words, "_LOOKED_THROUGH", LOOKED_THROUGH)
-    ward, before = (Department.objects.create(name=name) for name in ("Ward", "Before"))
-    Profile.objects.create(user_id=OTHER, department=ward)
-    Study.objects.filter(submitted_by=OWNER).update(department=ward)
-    of_other = Study.objects.filter(submitted_by=OTHER).order_by("created_at").values("pk")
-    Study.objects.filter(pk__in=of_other[:300]).update(department=before)
-    Job.objects.update(circle=0)  # the database puts there what it has to be
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE diagnoses_study, diagnoses_job, diagnoses_department")
-    user = User.objects.get(pk=OTHER)
-    faults = {}
-    for name, query in queries().items():
-        form = HistoryForm(query)
-        assert form.is_valid(), name
-        faults[name] = list(faults_with(user, form.wanted()))
-    assert {name: wrong for name, wrong in faults.items() if wrong} == {}
