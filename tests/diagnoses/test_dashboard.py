@@ -112,7 +112,7 @@ def test_a_clinician_sees_their_own_with_ways_to_the_cases(browser: Client, case
     assert f'<a href="/history/?{OWN_IN_MARCH}">3</a>' in found
     assert f'href="/history/?status=done&amp;label=PNEUMONIA&amp;indeterminate=false&amp;{OWN_IN_MARCH}">2</a>' in found
     assert "2 of 2; 95 % interval 34.2 % to 100.0 %" in found
-    of_day = "since=2026-03-10&amp;until=2026-03-10"
+    of_day = "own=true&amp;since=2026-03-10&amp;until=2026-03-10"
     assert f'href="/history/?status=refused&amp;{of_day}">1</a>' in found
     assert f'refusal=not_frontal&amp;{OWN_IN_MARCH}">1</a>' in part(browser, "refusals")
     assert f'reading=agree&amp;{OWN_IN_MARCH}">100.0 %</a>' in part(browser, "agreement")
