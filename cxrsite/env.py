@@ -211,6 +211,7 @@ class Environment(BaseSettings):
     time_zone: Annotated[str, AfterValidator(_check_time_zone)] = Field(
         alias="CXR_TIME_ZONE", default="Asia/Ho_Chi_Minh"
     )
+    break_glass_minutes: int = Field(alias="CXR_BREAK_GLASS_MINUTES", default=60, ge=1, le=720)
     site_name: str = Field(alias="CXR_SITE_NAME", default="", max_length=120)
     log_level: str = Field(alias="CXR_LOG_LEVEL", default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 

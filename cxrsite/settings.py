@@ -68,6 +68,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "diagnoses.preferences.preferences",
                 "diagnoses.selectors.pausing.pause",
+                "diagnoses.selectors.emergencies.emergencies",
             ],
         },
     },
@@ -276,6 +277,7 @@ CXR_API_PER_MINUTE = ENV.api_per_minute
 CXR_EXPORT_CASES = ENV.export_cases
 CXR_EXPORT_DAYS = ENV.export_days
 CXR_EXPORT_BYTES = ENV.export_mb * 1024 * 1024
+CXR_BREAK_GLASS_MINUTES = ENV.break_glass_minutes
 CXR_STORAGE = ENV.storage.value
 CXR_ORPHAN_SECONDS = ENV.orphan_seconds
 CXR_SITE_NAME = ENV.site_name

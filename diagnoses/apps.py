@@ -12,7 +12,8 @@ class DiagnosesConfig(AppConfig):
 
     def ready(self) -> None:
         # Receivers of Django's own sign-in signals and the system checks register themselves on import.
-        from diagnoses import checks, signin_audit  # noqa: F401
+        # So does the panel's part that builds on the panel.
+        from diagnoses import admin_access, checks, signin_audit  # noqa: F401
         from diagnoses.language import translate_names
 
         for model in self.get_models():

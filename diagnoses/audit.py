@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from diagnoses.models import AuditEvent
 from diagnoses.models.audit import AuditAction
+from diagnoses.models.emergency import emergency_on
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ def record_all(entries: Iterable[AuditEntry]) -> None:
 
 def _event(entry: AuditEntry) -> AuditEvent:
     actor, target = entry.actor, entry.target
+    emergency = emergency_on(actor.user.pk, target) if actor.user and target else None
     return AuditEvent(
         action=entry.action,
         actor_id=actor.user.pk if actor.user else None,
@@ -64,7 +66,7 @@ def _event(entry: AuditEntry) -> AuditEvent:
         address=actor.address,
         object_type=target._meta.model_name or "" if target else "",
         object_id=str(target.pk) if target else "",
-        detail=entry.detail,
+        detail=entry.detail | ({"emergency": str(emergency)} if emergency else {}),
     )
 
 

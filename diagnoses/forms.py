@@ -53,6 +53,10 @@ _NO_SUCH_READER = {
 }
 
 
+_LEAST_WORDS = 3
+_TOO_LITTLE_SAID = _("Say why in a few words: who reads the record shall understand it.")
+
+
 def _look_of(widget: forms.Widget) -> str:
     if isinstance(widget, forms.CheckboxInput | forms.CheckboxSelectMultiple):
         return "form-check-input"
@@ -99,6 +103,21 @@ class OverrideForm(_Dressed, forms.Form):
     reason = forms.CharField(
         max_length=500, error_messages={"required": _("Say why this image should be read all the same.")}
     )
+
+
+class EmergencyForm(forms.Form):
+    """Whom to see in an emergency, and why."""
+
+    patient_id = forms.CharField(
+        max_length=64, error_messages={"required": _("Give the patient's ID, exactly as it was written.")}
+    )
+    reason = forms.CharField(max_length=500, error_messages={"required": _TOO_LITTLE_SAID})
+
+    def clean_reason(self) -> str:
+        reason: str = self.cleaned_data["reason"]
+        if len(reason.split()) < _LEAST_WORDS:
+            raise forms.ValidationError(_TOO_LITTLE_SAID)
+        return reason
 
 
 class StudyForm(_Dressed, forms.ModelForm):  # type: ignore[type-arg]
@@ -186,7 +205,7 @@ class StudyFilterForm(_Dressed, forms.Form):
         """The filter that was asked for."""
         said: dict[str, Any] = dict(self.cleaned_data)
         certainty = said["indeterminate"]
-        flags = {"overridden", "urgent"} & said.keys()
+        flags = {"overridden", "urgent", "own"} & said.keys()
         said |= {name: bool(said[name]) for name in flags}
         return HistoryFilter(**said | {"indeterminate": certainty == "true", "sure": certainty == "false"})
 
@@ -199,6 +218,7 @@ class HistoryForm(StudyFilterForm):
         required=False, choices=[("", _("Any")), ("true", _("Refusal overridden"))], label=_("Override")
     )
     urgent = forms.ChoiceField(required=False, choices=[("", _("Any")), ("true", _("Urgent"))], label=_("Urgency"))
+    own = forms.ChoiceField(required=False, choices=[("", _("Anybody")), ("true", _("Me"))], label=_("Sent by"))
     reading = forms.ChoiceField(required=False, choices=[("", _("Any")), *_READINGS], label=_("Clinician"))
     sex = forms.ChoiceField(required=False, choices=[("", _("Any sex")), *Sex.choices], label=_("Sex"))
 

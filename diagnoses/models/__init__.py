@@ -2,6 +2,8 @@
 
 from diagnoses.models.allowance import UploadCount
 from diagnoses.models.audit import AuditEvent
+from diagnoses.models.department import Department
+from diagnoses.models.emergency import EmergencyAccess
 from diagnoses.models.export import Export
 from diagnoses.models.job import Job, JobTransition, Result
 from diagnoses.models.patient import Patient
@@ -14,6 +16,8 @@ from diagnoses.models.token import ApiToken
 __all__ = [
     "ApiToken",
     "AuditEvent",
+    "Department",
+    "EmergencyAccess",
     "Export",
     "Image",
     "Job",

@@ -7,6 +7,8 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from diagnoses.models.department import Department
+
 
 class ExportStatus(models.TextChoices):
     """Where an export stands."""
@@ -46,6 +48,9 @@ class Export(models.Model):
     total = models.PositiveIntegerField(default=0, help_text="Studies to pack.")
     packed = models.PositiveIntegerField(default=0)
     site_wide = models.BooleanField(default=False, help_text="Packed with the right to every study of the site.")
+    department = models.ForeignKey(
+        Department, models.PROTECT, null=True, blank=True, help_text="Packed as one of its members."
+    )
     stored_name = models.CharField(max_length=128, blank=True)
     byte_size = models.PositiveBigIntegerField(default=0)
     error_code = models.CharField(max_length=16, choices=ExportFault, blank=True)

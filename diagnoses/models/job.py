@@ -41,10 +41,10 @@ BY_URGENCY = (
 
 
 HISTORIES = {
-    "job_of_owner": [],
-    "job_of_owner_outcome": ["status", "label", "indeterminate"],
-    "job_of_owner_version": ["model_version"],
-    "job_of_owner_version_outcome": ["model_version", "status", "label", "indeterminate"],
+    "job_of_circle": [],
+    "job_of_circle_outcome": ["status", "label", "indeterminate"],
+    "job_of_circle_version": ["model_version"],
+    "job_of_circle_v_outcome": ["model_version", "status", "label", "indeterminate"],
 }
 """By which columns each index of the history narrows; within them it runs from new to old."""
 
@@ -77,6 +77,9 @@ class Job(models.Model):
     override_at = models.DateTimeField(null=True, blank=True)
     # Copies that triggers keep, so that a history is filtered and searched without a look at any other table.
     owner_id = models.BigIntegerField(editable=False, help_text="Who sent its study.")
+    circle = models.BigIntegerField(
+        editable=False, help_text="Its study's department; below zero its sender, where that had none."
+    )
     label = models.CharField(max_length=9, db_default="", editable=False, help_text="Its result's, once it has one.")
     indeterminate = models.BooleanField(db_default=False, editable=False, help_text="Its result's, once it has one.")
     words = models.TextField(db_default="", editable=False, help_text="All that is searched, in capitals.")
@@ -112,9 +115,14 @@ class Job(models.Model):
             models.Index(fields=["-created_at", "-id"], name="job_history"),
             models.Index(*BY_URGENCY, name="job_queue", condition=models.Q(status=JobStatus.QUEUED)),
             models.Index(fields=["lease_until"], name="job_leases", condition=models.Q(status=JobStatus.RUNNING)),
+            models.Index(
+                fields=["owner_id", "-created_at", "-id"],
+                name="job_of_owner",
+                condition=~models.Q(purpose=Purpose.SHADOW),
+            ),
             *(
                 models.Index(
-                    fields=["owner_id", *narrowed_by, "-created_at", "-id"],
+                    fields=["circle", *narrowed_by, "-created_at", "-id"],
                     name=name,
                     condition=~models.Q(purpose=Purpose.SHADOW),
                 )

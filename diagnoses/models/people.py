@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from diagnoses.models.department import Department
 from diagnoses.models.study import Study
 
 
@@ -34,6 +35,9 @@ class Profile(models.Model):
         null=True, blank=True, editable=False, help_text="Of the last switch to it."
     )
     wants_mail = models.BooleanField(default=False, help_text="Notices are sent by e-mail, too.")
+    department = models.ForeignKey(
+        Department, models.PROTECT, null=True, blank=True, help_text="Its members see what each of them sends."
+    )
     history_columns = models.JSONField(default=list, blank=True, help_text="Empty: the usual ones.")
 
     def __str__(self) -> str:
@@ -64,6 +68,7 @@ class NoticeKind(models.TextChoices):
     URGENT_ANSWERED = "urgent_answered", _("An urgent study waits for you")
     EXPORT_DONE = "export_done", _("An export is ready")
     EXPORT_FAILED = "export_failed", _("Nothing was exported")
+    GLASS_BROKEN = "glass_broken", _("Emergency access was taken")
 
 
 class Notification(models.Model):
@@ -72,7 +77,7 @@ class Notification(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="notifications")
     kind = models.CharField(max_length=16, choices=NoticeKind)
     study = models.ForeignKey(Study, models.CASCADE, related_name="+", null=True, blank=True)
-    about = models.CharField(max_length=64, help_text="The study, batch or export that it is about.")
+    about = models.CharField(max_length=64, help_text="The study, batch, export or access that it is about.")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     seen_at = models.DateTimeField(null=True, blank=True)
     mailed_at = models.DateTimeField(null=True, blank=True)

@@ -10,6 +10,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from diagnoses.language import in_words
+from diagnoses.models.department import Department
 from diagnoses.models.patient import Patient
 
 
@@ -32,6 +33,14 @@ class Study(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     submitted_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="studies")
+    department = models.ForeignKey(
+        Department,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        db_index=False,
+        help_text="Its sender's at that time, whose members see it.",
+    )
     subject = models.ForeignKey(Patient, models.PROTECT, related_name="studies", null=True, editable=False)
     patient_id = models.CharField("patient ID", max_length=64, blank=True)
     patient_sex = models.CharField("sex", max_length=1, choices=Sex, blank=True)
@@ -55,6 +64,8 @@ class Study(models.Model):
         indexes = [
             models.Index(fields=["submitted_by", "-created_at", "-id"], name="study_history"),
             models.Index(fields=["-created_at", "-id"], name="study_latest"),
+            models.Index(fields=["department", "-created_at", "-id"], name="study_of_department"),
+            models.Index(fields=["submitted_by", "department"], name="study_of_sender_there"),
             models.Index(fields=["submitted_by", "patient_id"], name="study_of_patient"),
             models.Index(fields=["batch"], name="study_of_batch", condition=~models.Q(batch=None)),
             GinIndex(
@@ -69,6 +80,7 @@ class Study(models.Model):
             )
         ]
         permissions = [
+            ("see_studies", "Can see own studies, and the department's"),
             ("see_every_study", "Can see every study of the site"),
             ("see_site_figures", "Can see the figures of the whole site"),
         ]

@@ -20,7 +20,7 @@ from diagnoses.models.reading import Finding, Part
 from diagnoses.roles import MAY_SEE_SITE_FIGURES
 from diagnoses.selectors.hiding import blind_images
 from diagnoses.selectors.kappa import Kappa, cohen_kappa
-from diagnoses.selectors.studies import visible_to
+from diagnoses.selectors.studies import listed_for
 
 PNEUMONIA, NO_PNEUMONIA, CANNOT_TELL = range(3)
 """The rows and columns of each table. The model is asked for pneumonia alone: any other finding is none."""
@@ -121,7 +121,7 @@ def discordant_readings(user: User) -> "QuerySet[Reading]":
     return (
         _of(user)
         .filter(_is_blind() | _is_sighted(), _DISCORDANT, job__indeterminate=False)
-        .filter(~blind_images(user, "image__"), image__study__in=visible_to(user))
+        .filter(~blind_images(user, "image__"), image__study__in=listed_for(user))
         .select_related("image__study", "job__result")
         .order_by("-signed_at", "-id")
     )

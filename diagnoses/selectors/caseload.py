@@ -45,6 +45,7 @@ from diagnoses.selectors.waiting import images_per_second
 from diagnoses.states import JobStatus
 
 _MOST_ERRORS = 5
+_NOBODY = 0
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def scope_of(user: Viewer) -> Scope:
     hidden = blind_images(user, "image__") if reads_first(user) else None
     if user.has_perm(roles.MAY_SEE_SITE_FIGURES):
         return Scope(None, user.has_perm(roles.MAY_SEE_EVERY_STUDY), hidden)
-    return Scope(user.pk, may_open=True, hidden=hidden)
+    return Scope(user.pk if user.has_perm(roles.MAY_SEE_STUDIES) else _NOBODY, may_open=True, hidden=hidden)
 
 
 def cases_of(scope: Scope) -> QuerySet[Job]:

@@ -16,7 +16,8 @@ from diagnoses.models import Export, Job
 from diagnoses.models.export import ExportStatus
 from diagnoses.selectors.history import find_jobs
 from diagnoses.selectors.ranges import HistoryFilter
-from diagnoses.selectors.studies import jobs_visible_to, sees_every_study
+from diagnoses.selectors.sight import sees_every_study, sight_of
+from diagnoses.selectors.studies import jobs_visible_to
 from diagnoses.selectors.viewers import Viewer
 
 IN_PROGRESS = (ExportStatus.QUEUED, ExportStatus.RUNNING)
@@ -30,8 +31,13 @@ def exports_of(user: Viewer) -> QuerySet[Export]:
 
 
 def may_fetch(user: Viewer, export: Export) -> bool:
-    """Whether one of the user's own has a file for them: one of the whole site only while they may see all of it."""
-    return export.status == ExportStatus.DONE and (not export.site_wide or sees_every_study(user))
+    """Whether one of the user's own has a file for them, and they see still what was in sight when it was packed."""
+    if export.status != ExportStatus.DONE:
+        return False
+    if export.site_wide or sees_every_study(user):
+        return sees_every_study(user)
+    sight = sight_of(user)
+    return sight.sees_own and export.department_id in (None, sight.department_id)
 
 
 def expired_exports() -> QuerySet[Export]:

@@ -23,7 +23,7 @@ from diagnoses.selectors.ranges import (
     newest_of_few,
     ranges_of,
 )
-from diagnoses.selectors.studies import jobs_visible_to, visible_to
+from diagnoses.selectors.studies import jobs_visible_to, listed_for
 from diagnoses.selectors.viewers import Viewer
 
 PAGE_SIZE = 25
@@ -59,7 +59,7 @@ def find_jobs(user: Viewer, wanted: HistoryFilter) -> QuerySet[Job]:
 def find_studies(user: Viewer, wanted: HistoryFilter) -> QuerySet[Study]:
     """All visible studies; with a filter, those with a reading that matches. Raises HiddenFilterError."""
     _check_hidden(user, wanted)
-    studies = visible_to(user)
+    studies = listed_for(user)
     if not wanted.narrows:
         return studies
     few = _all_places_if_few(user, wanted)

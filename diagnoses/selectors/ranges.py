@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from diagnoses.models import Job, ModelVersion
 from diagnoses.models.job import Label, Purpose
-from diagnoses.selectors.studies import sees_every_study
+from diagnoses.selectors.sight import sees_every_study, sight_of
 from diagnoses.selectors.viewers import Viewer
 from diagnoses.states import JobStatus
 
@@ -42,6 +42,8 @@ class HistoryFilter:
     model: str = ""
     since: date | None = None
     until: date | None = None
+    own: bool = False
+    """Only what the user sent."""
     # No index holds these; see `selectors.narrowing`.
     refusal: str = ""
     overridden: bool = False
@@ -63,17 +65,19 @@ class HistoryFilter:
 def condition_of(user: Viewer, wanted: HistoryFilter) -> Q:
     """What the user's readings have to be, but for words and patient, which `selectors.words` looks for."""
     alternatives = _alternatives(wanted)
-    return _in_sight(user, wanted) & reduce(or_, alternatives) if alternatives else Q(pk__in=[])
+    seen = _in_sight(user, wanted)
+    return reduce(or_, seen) & reduce(or_, alternatives) if seen and alternatives else Q(pk__in=[])
 
 
 def ranges_of(user: Viewer, wanted: HistoryFilter, after: Position | None = None) -> list[QuerySet[Job]]:
     """The ranges that together hold the same; none overlaps another. With `after` they begin below that place."""
-    jobs = Job.objects.filter(_in_sight(user, wanted)).exclude(purpose=Purpose.SHADOW)
+    jobs = Job.objects.exclude(purpose=Purpose.SHADOW)
     if after:
         at, pk = after
         # The first condition is where the index is entered; the second is for those of the same instant.
         jobs = jobs.filter(Q(created_at__lte=at), Q(created_at__lt=at) | Q(id__lt=pk))
-    return [jobs.filter(alternative) for alternative in _alternatives(wanted)]
+    seen = _in_sight(user, wanted)
+    return [jobs.filter(circle, alternative) for circle in seen for alternative in _alternatives(wanted)]
 
 
 def before_end(wanted: HistoryFilter) -> Q:
@@ -108,12 +112,18 @@ def _in_order(jobs: Any) -> Any:
     return jobs.order_by("-created_at", "-id")
 
 
-def _in_sight(user: Viewer, wanted: HistoryFilter) -> Q:
-    """The user's own, which the indexes begin with; who sees every study goes down the one that holds all readings."""
-    seen = Q() if sees_every_study(user) else Q(owner_id=user.pk)
+def _in_sight(user: Viewer, wanted: HistoryFilter) -> list[Q]:
+    """The circles that the user sees, which the indexes begin with, within the days.
+
+    Who sees every study goes down the index that holds all readings, and who wants their own down that of owners.
+    """
+    days = before_end(wanted)
     if wanted.since:
-        seen &= Q(created_at__gte=_beginning(wanted.since))
-    return seen & before_end(wanted)
+        days &= Q(created_at__gte=_beginning(wanted.since))
+    if sees_every_study(user):
+        return [Q(owner_id=user.pk) & days if wanted.own else days]
+    circles = sight_of(user).circles()
+    return [Q(owner_id=user.pk) & days] if circles and wanted.own else [circle & days for circle in circles]
 
 
 def _alternatives(wanted: HistoryFilter) -> list[Q]:

@@ -27,8 +27,8 @@ class SentState:
 
 
 def sent_in(user: Viewer, batches: Sequence[uuid.UUID]) -> list[SentState]:
-    """The files of these batches, of what the user may see."""
-    studies = list(with_files(visible_to(user).filter(batch__in=batches)))
+    """The files of these batches, of what the user sent."""
+    studies = list(with_files(visible_to(user).filter(batch__in=batches, submitted_by=user.pk)))
     files = [(study, file) for study in studies for file in state_of(study).images]
     waits = _waits([file.job for _, file in files if file.job and file.job.status == JobStatus.QUEUED])
     return [

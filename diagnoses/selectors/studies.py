@@ -4,27 +4,31 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from django.contrib.auth.models import PermissionsMixin
 from django.db.models import Prefetch, QuerySet
 
 from diagnoses.models import Image, Job, Reading, RejectedFile, Result, Study
 from diagnoses.models.job import Purpose
-from diagnoses.roles import MAY_SEE_EVERY_STUDY
 from diagnoses.selectors.hiding import cover
+from diagnoses.selectors.sight import sees_every_study, sight_of
 from diagnoses.selectors.viewers import Viewer
 from diagnoses.states import ENDED, JobStatus
 
 
 def visible_to(user: Viewer) -> QuerySet[Study]:
-    """The studies that a user may see: their own, or with the right to it every one of the site."""
+    """The studies that a user may open: their own, their department's, and those of a patient in an emergency.
+
+    With the right to it every one of the site.
+    """
     if not user.is_authenticated or not user.is_active:
         return Study.objects.none()
-    return Study.objects.all() if sees_every_study(user) else Study.objects.filter(submitted_by_id=user.pk)
+    return Study.objects.all() if sees_every_study(user) else Study.objects.filter(sight_of(user).of_studies)
 
 
-def sees_every_study(user: Viewer) -> bool:
-    """Whether it makes no difference to what they may see who sent a study."""
-    return isinstance(user, PermissionsMixin) and user.has_perm(MAY_SEE_EVERY_STUDY)
+def listed_for(user: Viewer) -> QuerySet[Study]:
+    """Those of them that lists are made of: all but what is seen in an emergency alone."""
+    if not user.is_authenticated or not user.is_active:
+        return Study.objects.none()
+    return Study.objects.all() if sees_every_study(user) else Study.objects.filter(sight_of(user).of_lists)
 
 
 def jobs_visible_to(user: Viewer) -> QuerySet[Job]:

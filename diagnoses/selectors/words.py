@@ -13,7 +13,8 @@ from django.db.models.functions import Upper
 
 from diagnoses.models import Image, Job, Study
 from diagnoses.selectors.ranges import HistoryFilter, Position, newest
-from diagnoses.selectors.studies import sees_every_study, visible_to
+from diagnoses.selectors.sight import sees_every_study, sight_of
+from diagnoses.selectors.studies import listed_for
 from diagnoses.selectors.viewers import Viewer
 
 _LOOKED_THROUGH = 10_000
@@ -76,7 +77,7 @@ def in_words(wanted: HistoryFilter) -> Q:
 
 
 def _images_by_index(user: Viewer, wanted: HistoryFilter) -> Any:
-    studies = visible_to(user).order_by()
+    studies = listed_for(user).order_by()
     if wanted.patient_id:
         of_patient = Image.objects.filter(condition_of(wanted), study__in=_of_patient(user, wanted.patient_id))
         return of_patient.order_by().values("pk")
@@ -98,6 +99,7 @@ def _has_few_studies(user: Viewer, patient_id: str) -> bool:
 
 
 def _of_patient(user: Viewer, patient_id: str) -> QuerySet[Study]:
-    studies = visible_to(user).filter(patient_id=patient_id).order_by()
-    # The index of patients begins with the owner. Where there is none to begin with, that of words leads to them.
-    return studies.filter(patient_id__icontains=patient_id) if sees_every_study(user) else studies
+    studies = listed_for(user).filter(patient_id=patient_id).order_by()
+    # The index of patients begins with the owner. Where others' are in sight, too, that of words leads to them.
+    sees_others = sees_every_study(user) or sight_of(user).department_id is not None
+    return studies.filter(patient_id__icontains=patient_id) if sees_others else studies

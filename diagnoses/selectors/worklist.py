@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from typing import Any
 from uuid import UUID
 
@@ -27,7 +29,8 @@ from diagnoses.models import Job, Reading, Study
 from diagnoses.models.job import Label, Purpose
 from diagnoses.models.reading import Part
 from diagnoses.selectors.hiding import blind_images, hidden_images, reads_first
-from diagnoses.selectors.studies import StudyState, sees_every_study, state_of, visible_to
+from diagnoses.selectors.sight import sees_every_study, sight_of
+from diagnoses.selectors.studies import StudyState, listed_for, state_of
 from diagnoses.selectors.viewers import Viewer
 from diagnoses.states import JobStatus
 
@@ -87,7 +90,7 @@ def page_of(rows: Rows, number: int) -> tuple[list[UUID], int]:
 
 def studies_of(user: Viewer, study_ids: Sequence[UUID]) -> list[WorklistStudy]:
     """Those of these studies that the user may see, in the same order."""
-    found = {study.pk: study for study in _with_all(visible_to(user).filter(pk__in=study_ids))}
+    found = {study.pk: study for study in _with_all(listed_for(user).filter(pk__in=study_ids))}
     studies = [found[pk] for pk in study_ids if pk in found]
     hidden = hidden_images(user, [image.pk for study in studies for image in study.images.all()])
     return [WorklistStudy(state_of(study), hidden, _readers_of(study)) for study in studies]
@@ -96,11 +99,12 @@ def studies_of(user: Viewer, study_ids: Sequence[UUID]) -> list[WorklistStudy]:
 def _latest(user: Viewer, since: datetime) -> QuerySet[Job]:
     """The latest reading of each image of those studies. No study is younger than its readings."""
     shown = Job.objects.exclude(purpose=Purpose.SHADOW)
-    owned = shown if sees_every_study(user) else shown.filter(owner_id=user.pk or 0)
+    circles = [Q()] if sees_every_study(user) else sight_of(user).circles()
+    in_circles = shown.filter(reduce(or_, circles)) if circles else shown.none()
     later = Q(created_at__gt=OuterRef("created_at")) | Q(created_at=OuterRef("created_at"), pk__gt=OuterRef("pk"))
     newer = shown.filter(later, image=OuterRef("image"))
-    in_sight = owned.filter(created_at__gte=since, image__study__created_at__gte=since)
-    return in_sight.filter(image__study__in=visible_to(user)).exclude(Exists(newer)).order_by()
+    in_sight = in_circles.filter(created_at__gte=since, image__study__created_at__gte=since)
+    return in_sight.filter(image__study__in=listed_for(user)).exclude(Exists(newer)).order_by()
 
 
 def _lacks_reading() -> Any:

@@ -132,9 +132,13 @@ def claim_export() -> ExportClaim | None:
             _end(Export.objects.filter(pk=export.pk), ExportStatus.FAILED, error_code=fault)
 
 
-def note_begin(*, claim: ExportClaim, total: int, site_wide: bool) -> bool:
-    """Say what is packed, and with which right. False where the export is not the worker's own any more."""
-    return bool(_held(claim).update(lease_until=_lease_end(), total=total, site_wide=site_wide))
+def note_begin(*, claim: ExportClaim, total: int, site_wide: bool, department_id: int | None) -> bool:
+    """Say what is packed, and with which right, or as whose colleague.
+
+    False where the export is not the worker's own any more.
+    """
+    seen = {"site_wide": site_wide, "department_id": department_id}
+    return bool(_held(claim).update(lease_until=_lease_end(), total=total, **seen))
 
 
 def note_progress(*, claim: ExportClaim, packed: int | None = None) -> bool:

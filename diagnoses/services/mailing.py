@@ -16,9 +16,11 @@ from django.utils.translation import gettext as _
 
 from diagnoses.models import Notification
 from diagnoses.models.people import NoticeKind
+from diagnoses.selectors.notices import notices_of
 
 _UNSEEN_FOR = timedelta(minutes=1)
 """Who looks at a page meanwhile needs no mail. Urgent ones do not wait."""
+_AT_ONCE = [NoticeKind.URGENT_PNEUMONIA, NoticeKind.URGENT_ANSWERED, NoticeKind.GLASS_BROKEN]
 _NOT_OLDER_THAN = timedelta(days=1)
 _MAIL_LOCK = 0x637874  # "cxt": any number, as long as nothing else in this database locks it
 
@@ -45,7 +47,7 @@ def mail_notices() -> Mailed:
 
 def _waiting() -> QuerySet[Notification]:
     wanted = Notification.objects.filter(mailed_at=None, seen_at=None, user__is_active=True).exclude(user__email="")
-    due = Q(kind__in=[NoticeKind.URGENT_PNEUMONIA, NoticeKind.URGENT_ANSWERED]) | Q(created_at__lte=Now() - _UNSEEN_FOR)
+    due = Q(kind__in=_AT_ONCE) | Q(created_at__lte=Now() - _UNSEEN_FOR)
     return wanted.filter(due, user__profile__wants_mail=True, created_at__gt=Now() - _NOT_OLDER_THAN).order_by("id")
 
 
@@ -54,7 +56,7 @@ def _mail(user: User) -> bool | None:
     with transaction.atomic():
         if not _take_mail_lock():
             return None
-        notices = list(_waiting().filter(user=user).values_list("pk", flat=True))
+        notices = list(_waiting().filter(pk__in=notices_of(user)).values_list("pk", flat=True))
         if not notices:
             return None
         try:

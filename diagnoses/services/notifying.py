@@ -41,7 +41,7 @@ def tell_of_urgent(jobs: Sequence[Job]) -> None:
     if not jobs:
         return
     likely = _likely_pneumonia(jobs)
-    every = set(who_sees_every_study().values_list("pk", flat=True))
+    every = set(who_holds(MAY_SEE_EVERY_STUDY).values_list("pk", flat=True))
     notices = []
     for study in {job.image.study_id: job.image.study for job in jobs}.values():
         readers = every | {study.submitted_by_id}
@@ -103,9 +103,9 @@ def _likely_pneumonia(jobs: Sequence[Job]) -> set[UUID]:
     return set(found.values_list("image__study", flat=True))
 
 
-def who_sees_every_study() -> QuerySet[User]:
-    """Those who were given the right to it; that a superuser has every right is no wish to be told."""
-    app, codename = MAY_SEE_EVERY_STUDY.split(".")
+def who_holds(right: str) -> QuerySet[User]:
+    """Those who were given it; that a superuser has every right is no wish to be told."""
+    app, codename = right.split(".")
     right = Permission.objects.filter(content_type__app_label=app, codename=codename)
     by_group, own = right.filter(group__user=OuterRef("pk")), right.filter(user=OuterRef("pk"))
     return User.objects.filter(Exists(by_group) | Exists(own), is_active=True)

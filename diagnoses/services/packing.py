@@ -29,7 +29,7 @@ from diagnoses.models.export import ExportFault
 from diagnoses.selectors.cases import Case, cases_of
 from diagnoses.selectors.exports import filter_of, jobs_of_studies, matching_studies
 from diagnoses.selectors.history import HiddenFilterError
-from diagnoses.selectors.studies import sees_every_study
+from diagnoses.selectors.sight import sees_every_study, sight_of
 from diagnoses.services import exporting
 from diagnoses.services.described import described_image, described_study
 from diagnoses.services.exporting import ExportClaim
@@ -82,7 +82,8 @@ def _pack(claim: ExportClaim) -> Iterator[None]:
     studies = matching_studies(owner, filter_of(export.wanted), settings.CXR_EXPORT_CASES)
     if not studies:
         raise _FaultError(ExportFault.NOTHING_LEFT)
-    if not exporting.note_begin(claim=claim, total=len(studies), site_wide=sees_every_study(owner)):
+    everything, there = sees_every_study(owner), sight_of(owner).department_id
+    if not exporting.note_begin(claim=claim, total=len(studies), site_wide=everything, department_id=there):
         raise _LostError
     name = storage.new_export_name()
     with translation.override(_language_of(export)), storage.writing(name) as file:

@@ -23,6 +23,7 @@ from diagnoses.models import Image, Job, ModelVersion, RejectedFile, Study
 from diagnoses.models.audit import AuditAction
 from diagnoses.models.job import Purpose
 from diagnoses.selectors.registry import can_read_here, live_model_version, shadow_model_version
+from diagnoses.selectors.sight import department_of
 from diagnoses.selectors.studies import state_of, with_files
 from diagnoses.selectors.waiting import images_per_second, queued_count
 
@@ -195,7 +196,7 @@ def _was_used(actor: Actor, key: _Key) -> bool:
 
 def _new_study(actor: Actor, details: StudyDetails, key: _Key, contents: list[str]) -> Study:
     assert actor.user is not None  # noqa: S101 - for the type checker; nobody gets here without
-    fields = {**vars(details), "submitted_by": actor.user}
+    fields = {**vars(details), "submitted_by": actor.user, "department": department_of(actor.user)}
     if not key.name:
         return Study.objects.create(**fields)
     fingerprint = _fingerprint(key, contents)

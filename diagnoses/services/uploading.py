@@ -14,6 +14,7 @@ from diagnoses import audit, notices, queue, storage
 from diagnoses.audit import Actor
 from diagnoses.models import Image, Job, ModelVersion, RejectedFile, Study
 from diagnoses.models.audit import AuditAction
+from diagnoses.selectors.sight import department_of
 from diagnoses.services.submission import (
     STORAGE_FAULT,
     FileError,
@@ -162,6 +163,7 @@ class _Intake:
                 Study.objects.create(
                     **vars(self.sent.details),
                     submitted_by=self.actor.user,
+                    department=department_of(self.actor.user),
                     batch=self.sent.batch,
                     idempotency_key=self.sent.key,
                     idempotency_fingerprint=self.sent.fingerprint(self.wanted),

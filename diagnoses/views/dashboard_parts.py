@@ -47,6 +47,8 @@ class Asked:
         if not (count and self.scope.may_open):
             return ""
         days = step or self.period
+        if self.scope.owner_id is not None:
+            wanted["own"] = "true"
         return f"{reverse('history')}?{urlencode({**wanted, 'since': days.since, 'until': days.until})}"
 
     def ways(self, steps: list[StepOutcomes], outcome: Outcome) -> list[str]:

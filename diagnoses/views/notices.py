@@ -13,7 +13,7 @@ from django_htmx.middleware import HtmxDetails
 
 from diagnoses.models import Notification
 from diagnoses.models.people import NoticeKind
-from diagnoses.selectors.notices import latest_notices, unseen_count
+from diagnoses.selectors.notices import latest_notices, notices_of, unseen_count
 from diagnoses.services.notifying import mark_seen
 
 
@@ -42,6 +42,8 @@ class ShownNotice:
         """Where to go with it."""
         if self.notice.study_id:
             return reverse("study", args=[self.notice.study_id])
+        if self.notice.kind == NoticeKind.GLASS_BROKEN:
+            return reverse("admin:diagnoses_emergencyaccess_change", args=[self.notice.about])
         of_export = self.notice.kind in (NoticeKind.EXPORT_DONE, NoticeKind.EXPORT_FAILED)
         return reverse("exports" if of_export else "worklist")
 
@@ -71,6 +73,6 @@ def notices_seen(request: HttpRequest) -> HttpResponse:
         mark_seen(user=request.user)
         return HttpResponseRedirect(reverse("notices"))
     key = int(chosen) if chosen.isascii() and chosen.isdigit() and len(chosen) < 18 else 0
-    notice = get_object_or_404(Notification, pk=key, user=request.user)
+    notice = get_object_or_404(notices_of(request.user), pk=key)
     mark_seen(user=request.user, notice_id=notice.pk)
     return HttpResponseRedirect(ShownNotice(notice).address)

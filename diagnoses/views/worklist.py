@@ -21,7 +21,7 @@ from diagnoses.models import ModelVersion, Study
 from diagnoses.models.audit import AuditAction
 from diagnoses.roles import MAY_SUBMIT
 from diagnoses.selectors.registry import available_model_versions
-from diagnoses.selectors.studies import images_visible_to, visible_to
+from diagnoses.selectors.studies import images_visible_to, listed_for
 from diagnoses.selectors.worklist import PAGE_SIZE, page_of, studies_of
 from diagnoses.services.rereading import RereadError, request_reread
 from diagnoses.services.samples import send_sample
@@ -50,7 +50,7 @@ def worklist(request: HttpRequest) -> HttpResponse:
         "query": query,
         "page": _Pages(number, total, query),
         "versions": available_model_versions(),
-        "is_new_here": not rows and not visible_to(request.user).exists(),
+        "is_new_here": not rows and not listed_for(request.user).exists(),
     }
     return render(request, "diagnoses/worklist.html", context, status=400 if wanted.form.errors else 200)
 
@@ -86,7 +86,7 @@ def worklist_selected(request: HttpRequest) -> HttpResponse:
         ids = [UUID(key) for key in request.POST.getlist("study")[:PAGE_SIZE]]
     except ValueError:
         return HttpResponseBadRequest(_("These studies are not valid. Reload the page."))
-    studies = list(visible_to(request.user).filter(pk__in=ids))
+    studies = list(listed_for(request.user).filter(pk__in=ids))
     act = request.POST.get("do", "")
     if not studies:
         messages.error(request, _("No study is selected. Tick some first, or press x on the one in focus."))

@@ -80,6 +80,10 @@ INSERT INTO auth_user (id, username, password, first_name, last_name, email, is_
 VALUES ({OWNER}, 'owner', '!', '', '', '', true, false, false, now()),
     ({OTHER}, 'other', '!', '', '', '', true, false, false, now())
 """
+_ROLES = f"""
+INSERT INTO auth_user_groups (user_id, group_id)
+SELECT owner, auth_group.id FROM auth_group, unnest(ARRAY[{OWNER}, {OTHER}]) owner WHERE name = 'clinician'
+"""
 # Three images make two studies, and three studies are a patient's. Of eleven studies in a row one is the other user's.
 # Words are spread evenly, but for two that only old notes have.
 _STUDIES = """
@@ -108,7 +112,7 @@ FROM generate_series(0, {images} - 1) n
 _JOBS = """
 INSERT INTO diagnoses_job (id, image_id, model_version_id, purpose, status, token, attempts, worker_name, urgent,
     created_at, ready_at, rung_at, lease_until, ended_at, error_code, error_message, override_code, override_reason,
-    override_by, owner_id, label, indeterminate, words)
+    override_by, owner_id, circle, label, indeterminate, words)
 SELECT md5(purpose || n)::uuid, md5('image' || n)::uuid,
     (SELECT id FROM diagnoses_modelversion WHERE name = CASE WHEN purpose = 'primary' AND n % 50 <> 3
         THEN 'mobilenet_v2' ELSE 'xception' END),
@@ -116,7 +120,7 @@ SELECT md5(purpose || n)::uuid, md5('image' || n)::uuid,
     CASE WHEN status IN ('done', 'failed', 'refused') THEN at + interval '2 seconds' END,
     CASE status WHEN 'failed' THEN 'internal_error' WHEN 'refused' THEN 'not_frontal' ELSE '' END,
     CASE status WHEN 'failed' THEN 'The reading failed.' WHEN 'refused' THEN 'No frontal view.' ELSE '' END,
-    '', '', '', study.submitted_by_id,
+    '', '', '', study.submitted_by_id, -study.submitted_by_id,
     CASE WHEN status <> 'done' THEN '' WHEN n % 10 IN (1, 4, 8) THEN 'NORMAL' ELSE 'PNEUMONIA' END,
     status = 'done' AND n % 25 = 11,
     upper(concat_ws(E'\\x1f', image.filename, study.patient_id, study.accession_number, study.clinical_note))
@@ -165,6 +169,7 @@ def seed(count: int) -> None:
         )
         cursor.execute(_VERSIONS)
         cursor.execute(_OWNERS)
+        cursor.execute(_ROLES)
         for sql in (_STUDIES, _IMAGES, _JOBS):
             cursor.execute(sql.format(**facts))
         cursor.execute(_RESULTS)

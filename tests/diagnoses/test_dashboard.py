@@ -29,6 +29,7 @@ pytestmark = pytest.mark.django_db
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 MARCH = {"since": "2026-03-01", "until": "2026-03-31"}
 IN_MARCH = "since=2026-03-01&amp;until=2026-03-31"
+OWN_IN_MARCH = f"own=true&amp;{IN_MARCH}"
 
 
 def part(client: Client, name: str, **asked: str) -> str:
@@ -67,7 +68,7 @@ def test_the_page_comes_without_counting_and_asks_for_each_part(browser: Client,
 def test_without_scripts_all_is_on_one_page(browser: Client, cases: None) -> None:
     page = browser.get("/dashboard/", MARCH | {"whole": "true"}).content.decode()
     assert "hx-get" not in page[page.index("<main") :]
-    assert f'<a href="/history/?{IN_MARCH}">3</a>' in page
+    assert f'<a href="/history/?{OWN_IN_MARCH}">3</a>' in page
     assert "Refused when read" in page
     assert last_event(AuditAction.FIGURES_VIEWED).detail["what"] == "all"
 
@@ -108,18 +109,18 @@ def test_what_is_no_part_is_not_found(browser: Client, address: str) -> None:
 
 def test_a_clinician_sees_their_own_with_ways_to_the_cases(browser: Client, cases: None) -> None:
     found = part(browser, "cases")
-    assert f'<a href="/history/?{IN_MARCH}">3</a>' in found
-    assert f'href="/history/?status=done&amp;label=PNEUMONIA&amp;indeterminate=false&amp;{IN_MARCH}">2</a>' in found
+    assert f'<a href="/history/?{OWN_IN_MARCH}">3</a>' in found
+    assert f'href="/history/?status=done&amp;label=PNEUMONIA&amp;indeterminate=false&amp;{OWN_IN_MARCH}">2</a>' in found
     assert "2 of 2; 95 % interval 34.2 % to 100.0 %" in found
-    of_day = "since=2026-03-10&amp;until=2026-03-10"
+    of_day = "own=true&amp;since=2026-03-10&amp;until=2026-03-10"
     assert f'href="/history/?status=refused&amp;{of_day}">1</a>' in found
-    assert f'refusal=not_frontal&amp;{IN_MARCH}">1</a>' in part(browser, "refusals")
-    assert f'reading=agree&amp;{IN_MARCH}">100.0 %</a>' in part(browser, "agreement")
+    assert f'refusal=not_frontal&amp;{OWN_IN_MARCH}">1</a>' in part(browser, "refusals")
+    assert f'reading=agree&amp;{OWN_IN_MARCH}">100.0 %</a>' in part(browser, "agreement")
 
 
 def test_an_outsider_sees_nothing_of_it(outsider: User, cases: None) -> None:
     found = part(browser_of(outsider), "cases")
-    assert f'<a href="/history/?{IN_MARCH}">1</a>' in found
+    assert f'<a href="/history/?{OWN_IN_MARCH}">1</a>' in found
     assert "Nothing was refused." in part(browser_of(outsider), "refusals")
     assert "No reading was signed" in part(browser_of(outsider), "agreement")
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 from asgiref.sync import async_to_sync
 from django.conf import LazySettings
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.db.models.functions import Now
 from django.test import AsyncClient, Client
 from django.urls import reverse
@@ -124,7 +124,7 @@ def test_what_holds_the_whole_site_is_fetched_only_with_the_right_to_it(db: None
     address = reverse("export_file", args=[export.pk])
     assert fetched(client, export)[0].status_code == 200
     assert address in page_of(client)
-    radiologist.groups.clear()
+    radiologist.groups.set([Group.objects.get(name=Role.CLINICIAN)])
     assert fetched(client, export)[0].status_code == 404
     assert address not in page_of(client)
     assert fetched(client, own)[0].status_code == 200

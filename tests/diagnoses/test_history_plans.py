@@ -13,7 +13,7 @@ from diagnoses.forms import HistoryForm
 from diagnoses.selectors import words
 from diagnoses.selectors.history import history_page
 from diagnoses.selectors.ranges import HistoryFilter
-from diagnoses.selectors.studies import sees_every_study
+from diagnoses.selectors.sight import sees_every_study
 from tests.bench.history import OTHER, OWNER, queries, seed
 
 LOOKED_THROUGH = 500

@@ -7,7 +7,8 @@ from diagnoses.models import Job, ModelVersion, Study
 from diagnoses.selectors import words
 from diagnoses.selectors.history import find_jobs, find_studies, history_page
 from diagnoses.selectors.ranges import HistoryFilter
-from diagnoses.selectors.studies import images_visible_to, jobs_visible_to, sees_every_study, visible_to
+from diagnoses.selectors.sight import sees_every_study
+from diagnoses.selectors.studies import images_visible_to, jobs_visible_to, visible_to
 from diagnoses.states import JobStatus
 from tests.diagnoses.factory import make_study
 
