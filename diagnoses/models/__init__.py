@@ -1,6 +1,6 @@
 """The data, as PostgreSQL holds it. Rows are written by `diagnoses.services` alone."""
 
-from diagnoses.models.audit import AuditEvent
+from diagnoses.models.audit import AuditArchive, AuditEvent, AuditLink
 from diagnoses.models.export import Export
 from diagnoses.models.job import Job, JobTransition, Result
 from diagnoses.models.patient import Patient
@@ -10,7 +10,9 @@ from diagnoses.models.registry import ModelChange, ModelVersion, Worker
 from diagnoses.models.study import Image, RejectedFile, Study
 
 __all__ = [
+    "AuditArchive",
     "AuditEvent",
+    "AuditLink",
     "Export",
     "Image",
     "Job",
