@@ -131,7 +131,8 @@ def _start_servers(var: Path, stack: ExitStack) -> list[Server]:
 def _environment(options: Options, servers: list[Server]) -> dict[str, str]:
     urls = {server.variable: server.url for server in servers}
     defaults = {
-        "CXR_SECRET_KEY": _secret_key(options.var),
+        "CXR_SECRET_KEY": _secret(options.var / "secret_key"),
+        "CXR_AUDIT_KEY": _secret(options.var / "audit_key"),
         "CXR_HTTPS": "0",
         "CXR_ALLOWED_HOSTS": ",".join(_names_of_this_machine(options.host)),
         "CXR_VAR_DIR": str(options.var),
@@ -141,8 +142,8 @@ def _environment(options: Options, servers: list[Server]) -> dict[str, str]:
     return {**defaults, **{name: value for name, value in os.environ.items() if value}, **urls}
 
 
-def _secret_key(var: Path) -> str:
-    path = var / "secret_key"
+def _secret(path: Path) -> str:
+    """What lies there; made at the first start."""
     if not path.exists():
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:

@@ -47,6 +47,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "diagnoses.denials.DenialsMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "diagnoses.preferences.PreferencesMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -254,3 +255,9 @@ CXR_EXPORT_BYTES = ENV.export_mb * 1024 * 1024
 CXR_STORAGE = ENV.storage.value
 CXR_ORPHAN_SECONDS = ENV.orphan_seconds
 CXR_SITE_NAME = ENV.site_name
+CXR_AUDIT_KEY = revealed(ENV.audit_key)
+CXR_AUDIT_ANCHORS = ENV.audit_anchors or ENV.var_dir / "audit" / "anchors.jsonl"
+CXR_AUDIT_ANCHOR_MINUTES = ENV.audit_anchor_minutes
+CXR_AUDIT_SYSLOG = ENV.audit_syslog
+CXR_AUDIT_YEARS = ENV.audit_years
+CXR_AUDIT_ARCHIVES = ENV.audit_archives or ENV.var_dir / "audit" / "archives"

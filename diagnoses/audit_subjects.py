@@ -44,7 +44,7 @@ def subjects_of(targets: Sequence[Model]) -> list[Subject]:
     """One for each, in their order. What is loaded costs nothing; for the rest each kind costs one query."""
     missing: dict[type[Model], set[Any]] = {}
     for target in targets:
-        if not _is_loaded(target):
+        if type(target) in _TO_STUDY and not _is_loaded(target):
             missing.setdefault(type(target), set()).add(target.pk)
     fetched = {(kind, pk): found for kind, pks in missing.items() for pk, found in _fetched(kind, pks)}
     return [_named(target, fetched.get((type(target), target.pk)) or _loaded(target)) for target in targets]
@@ -55,7 +55,8 @@ def _named(target: Model, subject: Subject) -> Subject:
 
 
 def _is_loaded(target: Model) -> bool:
-    return all(_walk(target, paths.get(type(target), ())) is not None for paths in (_TO_STUDY, _TO_MODEL))
+    is_a_row = not target._state.adding  # else it was made of its key alone, and knows nothing of its patient
+    return is_a_row and all(_walk(target, paths.get(type(target), ())) is not None for paths in (_TO_STUDY, _TO_MODEL))
 
 
 def _walk(row: Model, path: Iterable[str]) -> Model | None:
@@ -80,8 +81,10 @@ def _loaded(target: Model) -> Subject:
 
 
 def _fetched(kind: type[Model], pks: set[Any]) -> Iterable[tuple[Any, Subject]]:
-    to_study, to_model = "__".join(_TO_STUDY[kind]), "__".join(_TO_MODEL.get(kind, ()))
-    columns = [to_study, f"{to_study}__subject", *([f"{to_model}__name", f"{to_model}__version"] if to_model else [])]
+    to_study, to_model = _TO_STUDY[kind], _TO_MODEL.get(kind)
+    columns = ["__".join([*to_study, "pk"]), "__".join([*to_study, "subject"])]
+    if to_model:
+        columns += ["__".join([*to_model, name]) for name in ("name", "version")]
     for pk, study, patient, *model in kind._default_manager.filter(pk__in=pks).values_list("pk", *columns):
         yield pk, Subject(patient=_text(patient), study=study, model_version=" ".join(model))
 

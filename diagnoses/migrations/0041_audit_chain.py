@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-# Every column as text, with its length before it. Times are microseconds since 1970: text of a time follows the session.
+# Every column as text, with its length before it. Times are microseconds since 1970: their text follows the session.
 _FIELDS = """ARRAY[
         {row}.id::text, (extract(epoch FROM {row}.at) * 1000000)::bigint::text, {row}.action, {row}.actor_id::text,
         {row}.actor_name, {row}.actor_roles, {row}.address, {row}.object_type, {row}.object_id, {row}.detail::text,
@@ -25,9 +25,9 @@ CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON diagnoses_auditlink
     FOR EACH STATEMENT EXECUTE FUNCTION diagnoses_refuse_change();
 """
 
-# In two steps, both at commit. A deferred trigger runs in the order in which its row came, so that the checks of foreign
-# keys may come after it, and these wait for other transactions' rows. What waits must not hold the chain's lock: else
-# two transactions wait for each other. What the first step adds comes after all that; only then the lock is taken.
+# In two steps, both at commit. Deferred triggers run in the order in which their rows came, so that checks of foreign
+# keys may come after the first step, and these wait for other transactions' rows. What waits must not hold the chain's
+# lock, else two transactions wait for each other. What the first step adds comes after all that: there it is taken.
 _FUNCTIONS = f"""
 CREATE FUNCTION diagnoses_audit_digest(fields text[]) RETURNS bytea LANGUAGE sql IMMUTABLE AS $$
     SELECT sha256(convert_to(string_agg(COALESCE(octet_length(field) || ':' || field, '-'), '' ORDER BY place), 'UTF8'))
@@ -38,6 +38,7 @@ CREATE FUNCTION diagnoses_audit_append(event_id bigint, at timestamptz, digest b
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE
     next bigint := 1;
+    moment bigint := (extract(epoch FROM at) * 1000000)::bigint;
     previous bytea := decode(repeat('00', 32), 'hex');
     last diagnoses_auditlink;
 BEGIN
@@ -47,7 +48,8 @@ BEGIN
         previous := last.hash;
     END IF;
     INSERT INTO diagnoses_auditlink VALUES (
-        next, event_id, at, digest, sha256(previous || convert_to(next::text, 'UTF8') || digest)
+        next, event_id, at, digest,
+        sha256(previous || convert_to(concat_ws(':', next, event_id, moment), 'UTF8') || digest)
     );
 END $$;
 REVOKE ALL ON FUNCTION diagnoses_audit_append(bigint, timestamptz, bytea) FROM PUBLIC;

@@ -131,7 +131,7 @@ class AuditLink(models.Model):
     """A link of the chain: each holds its event, and through its hash all events before it.
 
     The database appends it as the event's transaction commits. `digest` is the SHA-256 of the event's canonical text,
-    `hash` that of the hash before, the number and the digest.
+    `hash` that of the hash before, the link's and the event's number, the event's time and the digest.
     """
 
     seq = models.BigIntegerField(primary_key=True)
