@@ -22,7 +22,7 @@ from rest_framework.authtoken.models import TokenProxy
 
 from diagnoses import audit
 from diagnoses.audit import Actor
-from diagnoses.audit_admin import ReadOnly
+from diagnoses.audit_admin import ReadOnly as _ReadOnly
 from diagnoses.models import (
     Image,
     Job,
@@ -101,7 +101,7 @@ def reason_of(panel: "admin.ModelAdmin[Any]", request: HttpRequest) -> str:
 
 
 @admin.register(Study)
-class StudyAdmin(ReadOnly):
+class StudyAdmin(_ReadOnly):
     """What was sent in: the record, without the pictures."""
 
     list_display = ("id", "created_at", "submitted_by", "patient_id", "accession_number")
@@ -118,7 +118,7 @@ class ReasonForm(ActionForm):
 
 
 @admin.register(Job)
-class JobAdmin(ReadOnly):
+class JobAdmin(_ReadOnly):
     """The work of reading, with each move it made."""
 
     list_display = ("id", "status", "created_at", "attempts", "error_code", "model_version", "worker_name")
@@ -169,7 +169,7 @@ def _stop_shadow(*, version: ModelVersion, actor: Actor, reason: str) -> None:
 
 
 @admin.register(ModelVersion)
-class ModelVersionAdmin(ReadOnly):
+class ModelVersionAdmin(_ReadOnly):
     """The models that read here, each with its card, and the choice of what reads."""
 
     list_display = (
@@ -277,7 +277,7 @@ class ModelVersionAdmin(ReadOnly):
 
 
 @admin.register(ModelChange)
-class ModelChangeAdmin(ReadOnly):
+class ModelChangeAdmin(_ReadOnly):
     """What read when, by whose choice, and why. Nothing here can be added, changed or deleted, by anybody."""
 
     list_display = ("at", "kind", "version", "replaced", "by", "reason")
@@ -286,7 +286,7 @@ class ModelChangeAdmin(ReadOnly):
 
 
 @admin.register(Worker)
-class WorkerAdmin(ReadOnly):
+class WorkerAdmin(_ReadOnly):
     """The processes that read, and when each was last heard."""
 
     list_display = ("name", "loaded", "engine", "started_at", "seen_at")

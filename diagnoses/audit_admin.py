@@ -24,7 +24,7 @@ from django.views.decorators.http import require_safe
 from diagnoses import audit
 from diagnoses.audit_export import FORMATS
 from diagnoses.audit_terms import MEANINGS
-from diagnoses.models import AuditEvent, Study
+from diagnoses.models import AuditEvent, Job, Study
 from diagnoses.models.audit import AuditAction, Outcome
 from diagnoses.selectors.audit_events import (
     MOST_SIGHTINGS,
@@ -39,11 +39,12 @@ from diagnoses.views.streaming import off_the_loop
 MOST_LISTED = 10_000
 """Events that the list leads through; to count millions at each page would take longer than to show them."""
 
+_OF_PATIENTS = (Study, Job)
 _OUTCOMES = [(str(value), words) for value, words in Outcome.choices]
 
 
 class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Rows that only the product itself writes."""
+    """Rows that only the product itself writes. To look at those of a study is on record."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -53,6 +54,17 @@ class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        if self.model in _OF_PATIENTS and self.has_view_permission(request):
+            audit.record(AuditAction.HISTORY_VIEWED, audit.actor_of(request), page=f"admin:{self.opts.model_name}")
+        return super().changelist_view(request, extra_context)
+
+    def change_view(self, request: HttpRequest, object_id: str, *arguments: Any, **options: Any) -> HttpResponse:
+        may_look = self.model in _OF_PATIENTS and self.has_view_permission(request)
+        if may_look and (found := self.get_object(request, object_id)):
+            audit.record(AuditAction.STUDY_VIEWED, audit.actor_of(request), found, page="admin")
+        return super().change_view(request, object_id, *arguments, **options)
 
 
 class AuditForm(forms.Form):

@@ -30,7 +30,7 @@ S3 = {
     "CXR_S3_SECRET_KEY": PASSWORD,
 }
 SECRETS = ["CXR_SECRET_KEY", "DATABASE_URL", "REDIS_URL"]
-OPTIONAL_SECRETS = ["CXR_S3_ACCESS_KEY", "CXR_S3_SECRET_KEY", "CXR_EMAIL_URL"]
+OPTIONAL_SECRETS = ["CXR_S3_ACCESS_KEY", "CXR_S3_SECRET_KEY", "CXR_EMAIL_URL", "CXR_AUDIT_KEY"]
 WRONG = [
     ("CXR_SECRET_KEY", "too-short-a-key"),
     ("DATABASE_URL", "sqlite:///db.sqlite3"),
@@ -57,6 +57,10 @@ WRONG = [
     ("CXR_MAX_FILES", "1001"),
     ("CXR_EXPORT_CASES", "0"),
     ("CXR_EXPORT_MB", "5000"),
+    ("CXR_AUDIT_KEY", "too-short-a-key"),
+    ("CXR_AUDIT_ANCHOR_MINUTES", "0"),
+    ("CXR_AUDIT_SYSLOG", "not an address"),
+    ("CXR_AUDIT_YEARS", "5"),
     ("CXR_EXPORT_DAYS", "0"),
     ("CXR_ORPHAN_SECONDS", "0"),
     ("CXR_STORAGE", "ftp"),

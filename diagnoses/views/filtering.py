@@ -32,7 +32,7 @@ def chips_of(form: forms.Form, query: QueryDict) -> list[Chip]:
 
 def filter_detail(form: forms.Form) -> dict[str, list[str]]:
     """For the record: by which fields a valid form narrows, never by what, which may be a patient's."""
-    names = [name for name, value in form.cleaned_data.items() if value]
+    names = sorted(name for name, value in form.cleaned_data.items() if value)
     return {"filter": names} if names else {}
 
 

@@ -80,8 +80,8 @@ def test_a_failure_is_on_record_though_all_that_its_request_did_was_undone(
             Study.objects.create(submitted_by=clinician)
             raise OSError
 
-    monkeypatch.setattr(studies.audit, "record", fail)
     browser = browser_of(clinician)
+    monkeypatch.setattr(studies.audit, "record", fail)
     browser.raise_request_exception = False
     assert browser.get(reverse("study", args=[done_study.pk])).status_code == 500
     assert Study.objects.count() == 1
