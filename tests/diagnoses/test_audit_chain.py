@@ -1,6 +1,7 @@
 """The audit's chain: written by the database at each commit, and no tampering with it goes unseen."""
 
 import json
+import socket
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,14 @@ from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from diagnoses import audit
+from diagnoses.management.commands import scheduler
 from diagnoses.models import AuditEvent, AuditLink
 from diagnoses.models.audit import AuditAction, Outcome
 from diagnoses.selectors.audit_chain import FIELDS, stream_chain
 from diagnoses.services import anchoring
 from tests.diagnoses.chain import commit, put_on_record, tamper
 from tests.diagnoses.factory import last_event
+from tests.threads import in_a_thread
 
 KEY = "a key for the audit of tests, as long as a real one has to be"
 EVENT, LINK = "diagnoses_auditevent", "diagnoses_auditlink"
@@ -229,3 +232,33 @@ def test_without_a_key_nothing_is_verified_and_the_words_say_what_to_do(settings
     settings.CXR_AUDIT_KEY = None
     with pytest.raises(CommandError, match="CXR_AUDIT_KEY is missing: give 50 random characters or more"):
         call_command("verify_audit")
+
+
+def test_the_scheduler_anchors_the_chain_though_the_months_could_not_be_made(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> int:
+        raise DatabaseError("away")
+
+    anchored: list[bool] = []
+    monkeypatch.setattr(scheduler, "make_months", fail)
+    monkeypatch.setattr(scheduler, "anchor", lambda: anchored.append(True))
+    in_a_thread(scheduler._keep_audit)
+    assert anchored == [True]
+    assert "trying again later" in caplog.text
+
+
+def test_the_scheduler_does_not_start_without_a_key(settings: LazySettings) -> None:
+    settings.CXR_AUDIT_KEY = None
+    with pytest.raises(CommandError, match="CXR_AUDIT_KEY is missing"):
+        call_command("scheduler")
+
+
+@pytest.mark.usefixtures("clinician")
+def test_an_anchor_goes_to_the_systems_log_as_well(settings: LazySettings) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as log:
+        log.bind(("127.0.0.1", 0))
+        log.settimeout(5)
+        settings.CXR_AUDIT_SYSLOG = f"127.0.0.1:{log.getsockname()[1]}"
+        made = anchoring.anchor()
+        assert made.mac in log.recv(4096).decode()
