@@ -186,6 +186,7 @@ class AuditEventAdmin(ReadOnly):
             **self.admin_site.each_context(request),
             "title": gettext("Who saw the study {id}").format(id=study_id),
             "opts": self.opts,
+            "patient": Study.objects.filter(pk=study_id).values_list("subject_id", flat=True).first(),
             "people": people_of(study_id),
             "events": sightings_of(study_id),
             "most": MOST_SIGHTINGS,

@@ -109,6 +109,7 @@ def test_who_saw_a_study_is_a_page_of_people_times_and_what_they_saw(panel: Clie
     assert "Picture viewed" in page
     assert "192.0.2.1" in page
     assert "P-0001" not in page
+    assert f"?patient={seen.subject_id}" in page
     event = last_event(AuditAction.AUDIT_VIEWED)
     assert (event.study, event.patient) == (seen.pk, str(seen.subject_id))
 
