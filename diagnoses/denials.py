@@ -33,12 +33,20 @@ class DenialsMiddleware(MiddlewareMixin):
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         """Look at how the request ended."""
         action = _action(request, response.status_code)
-        entries = _counts.due()
-        if action:
-            entries += _counts.let_through(_denial(request, action, response.status_code))
-        for denial in entries:
+        for denial in _counts.due():
             _record(denial)
+        if action:
+            self._note(request, action, response.status_code)
         return response
+
+    def _note(self, request: HttpRequest, action: AuditAction, status: int) -> None:
+        try:
+            found = _counts.let_through(_denial(request, action, status))
+        except DatabaseError as error:  # who it was is not known either
+            _log.error("%s (%d) could not be put on record: %s", action.label, status, error)
+            return
+        for denial in found:
+            _record(denial)
 
 
 @dataclass(frozen=True)

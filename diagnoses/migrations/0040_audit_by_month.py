@@ -99,6 +99,7 @@ BEGIN
     );
     RETURN true;
 END $$;
+REVOKE ALL ON FUNCTION diagnoses_make_audit_month(date) FROM PUBLIC;
 
 CREATE FUNCTION diagnoses_make_audit_months() RETURNS integer
 LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.test import Client
 from django.urls import reverse
 from rest_framework.test import APIClient
@@ -130,3 +130,15 @@ def test_a_user_who_asks_for_one_thing_after_another_has_a_row_for_each_up_to_a_
     monkeypatch.setattr(denials.time, "time", lambda: later)
     browser.get(reverse("healthz"))
     assert (refused()[-1].detail, refused()[-1].actor_name) == ({"more": 3}, "outsider")
+
+
+def test_a_failure_of_a_site_whose_database_is_away_is_in_the_log(
+    monkeypatch: pytest.MonkeyPatch, outsider: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    def away(*_: Any) -> Any:
+        raise OperationalError("away")
+
+    browser = browser_of(outsider)
+    monkeypatch.setattr(denials.audit, "actor_of", away)
+    assert browser.get(reverse("study", args=[uuid.uuid4()])).status_code == 404
+    assert "could not be put on record: away" in caplog.text
