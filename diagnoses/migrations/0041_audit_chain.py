@@ -1,4 +1,4 @@
-"""Each event has a link in a chain of hashes, appended by the database as the event's transaction commits."""
+"""Each event is hashed as it is written, and soon has a link in a chain of hashes."""
 
 from django.db import migrations, models
 
@@ -17,7 +17,7 @@ CREATE TABLE diagnoses_auditlink (
     digest bytea NOT NULL,
     hash bytea NOT NULL
 );
-CREATE UNLOGGED TABLE diagnoses_auditpending (event_id bigint NOT NULL, at timestamptz NOT NULL, digest bytea NOT NULL);
+CREATE TABLE diagnoses_auditpending (event_id bigint NOT NULL, at timestamptz NOT NULL, digest bytea NOT NULL);
 CREATE INDEX audit_pending ON diagnoses_auditpending (event_id);
 CREATE TRIGGER refuse_row_change BEFORE UPDATE OR DELETE ON diagnoses_auditlink
     FOR EACH ROW EXECUTE FUNCTION diagnoses_refuse_change();
@@ -25,9 +25,8 @@ CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON diagnoses_auditlink
     FOR EACH STATEMENT EXECUTE FUNCTION diagnoses_refuse_change();
 """
 
-# In two steps, both at commit. Deferred triggers run in the order in which their rows came, so that checks of foreign
-# keys may come after the first step, and these wait for other transactions' rows. What waits must not hold the chain's
-# lock, else two transactions wait for each other. What the first step adds comes after all that: there it is taken.
+# A link can only be made once the one before it is committed. Made by the writers it would hold up each commit until
+# the one before is on the disk; so they leave a digest, in the event's own transaction, and links are made apart.
 _FUNCTIONS = f"""
 CREATE FUNCTION diagnoses_audit_digest(fields text[]) RETURNS bytea LANGUAGE sql IMMUTABLE AS $$
     SELECT sha256(convert_to(string_agg(COALESCE(octet_length(field) || ':' || field, '-'), '' ORDER BY place), 'UTF8'))
@@ -63,21 +62,25 @@ BEGIN
     RETURN NULL;
 END $$;
 
-CREATE FUNCTION diagnoses_audit_link() RETURNS trigger
+CREATE FUNCTION diagnoses_audit_seal(most integer) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    waiting diagnoses_auditpending;
+    sealed integer := 0;
 BEGIN
-    PERFORM pg_advisory_xact_lock(hashtextextended('diagnoses_audit_link', 0));
-    PERFORM diagnoses_audit_append(NEW.event_id, NEW.at, NEW.digest);
-    DELETE FROM diagnoses_auditpending WHERE event_id = NEW.event_id;
-    RETURN NULL;
+    PERFORM pg_advisory_xact_lock(hashtextextended('diagnoses_audit_seal', 0));
+    FOR waiting IN SELECT * FROM diagnoses_auditpending ORDER BY event_id LIMIT most LOOP
+        PERFORM diagnoses_audit_append(waiting.event_id, waiting.at, waiting.digest);
+        DELETE FROM diagnoses_auditpending WHERE event_id = waiting.event_id AND digest = waiting.digest;
+        sealed := sealed + 1;
+    END LOOP;
+    RETURN sealed;
 END $$;
 """
 
 _TRIGGERS = """
-CREATE CONSTRAINT TRIGGER audit_await AFTER INSERT ON diagnoses_auditevent
-    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION diagnoses_audit_await();
-CREATE CONSTRAINT TRIGGER audit_link AFTER INSERT ON diagnoses_auditpending
-    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION diagnoses_audit_link();
+CREATE TRIGGER audit_await AFTER INSERT ON diagnoses_auditevent
+    FOR EACH ROW EXECUTE FUNCTION diagnoses_audit_await();
 """
 
 _EARLIER = f"""
@@ -95,7 +98,7 @@ _BACK = """
 DROP TRIGGER audit_await ON diagnoses_auditevent;
 DROP TABLE diagnoses_auditpending;
 DROP TABLE diagnoses_auditlink;
-DROP FUNCTION diagnoses_audit_link();
+DROP FUNCTION diagnoses_audit_seal(integer);
 DROP FUNCTION diagnoses_audit_await();
 DROP FUNCTION diagnoses_audit_append(bigint, timestamptz, bytea);
 DROP FUNCTION diagnoses_audit_digest(text[]);

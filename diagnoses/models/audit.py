@@ -130,7 +130,7 @@ class AuditEvent(models.Model):
 class AuditLink(models.Model):
     """A link of the chain: each holds its event, and through its hash all events before it.
 
-    The database appends it as the event's transaction commits. `digest` is the SHA-256 of the event's canonical text,
+    The scheduler has it appended within seconds. `digest` is the SHA-256 of the event's canonical text, made with it,
     `hash` that of the hash before, the link's and the event's number, the event's time and the digest.
     """
 

@@ -36,13 +36,15 @@ _NO_HASH = bytes(32)
 
 # Every row of both tables, also of one that the other lacks; links in their order, what has none at the end.
 _ALL = f"""
-SELECT l.seq, l.event_id, {_MICROSECONDS.format("l.at")}, l.digest, l.hash, {_AS_TEXT}
+SELECT l.seq, l.event_id, {_MICROSECONDS.format("l.at")}, l.digest, l.hash, p.digest, {_AS_TEXT}
 FROM diagnoses_auditlink l FULL JOIN diagnoses_auditevent e ON e.id = l.event_id
+LEFT JOIN diagnoses_auditpending p ON p.event_id = e.id AND l.seq IS NULL
 ORDER BY l.seq NULLS LAST, e.id
 """  # noqa: S608 - made of our own words
 _OF_TIME = f"""
-SELECT l.seq, l.event_id, {_MICROSECONDS.format("l.at")}, l.digest, l.hash, {_AS_TEXT}
+SELECT l.seq, l.event_id, {_MICROSECONDS.format("l.at")}, l.digest, l.hash, p.digest, {_AS_TEXT}
 FROM diagnoses_auditevent e LEFT JOIN diagnoses_auditlink l ON l.event_id = e.id
+LEFT JOIN diagnoses_auditpending p ON p.event_id = e.id AND l.seq IS NULL
 WHERE e.at >= %s AND e.at < %s ORDER BY l.seq NULLS LAST, e.id
 """  # noqa: S608 - as above
 
@@ -60,10 +62,14 @@ class Link:
 
 @dataclass(frozen=True)
 class Linked:
-    """A link and its event's columns as text. Where something was tampered with, one of the two may be missing."""
+    """A link and its event's columns as text. Where something was tampered with, one of the two may be missing.
+
+    `waiting` is the digest of an event that was written so lately that its link is not made yet.
+    """
 
     link: Link | None
     fields: Sequence[str | None] | None
+    waiting: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -114,6 +120,6 @@ def _stream(statement: str, parameters: list[object]) -> Iterator[Linked]:
             cursor.execute("SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0")
         with connection.chunked_cursor() as cursor:
             cursor.execute(statement, parameters)
-            for seq, event_id, moment, digest, link_hash, *fields in cursor:
+            for seq, event_id, moment, digest, link_hash, waiting, *fields in cursor:
                 link = None if seq is None else Link(seq, event_id, moment, bytes(digest), bytes(link_hash))
-                yield Linked(link, None if fields[0] is None else fields)
+                yield Linked(link, None if fields[0] is None else fields, bytes(waiting) if waiting else None)

@@ -19,6 +19,8 @@ from diagnoses.selectors.audit_chain import Head, head, mac_of
 
 _log = logging.getLogger(__name__)
 
+_AT_ONCE = 2000
+
 
 class NoKeyError(Exception):
     """There is no key to sign with; the text says what to do."""
@@ -45,7 +47,9 @@ def audit_key() -> str:
 
 def anchor() -> Anchor:
     """Append the end of the chain, as it is now, to the file, and send it to the system's log where one is named."""
-    key, end = audit_key(), head()
+    key = audit_key()
+    seal()
+    end = head()
     with _open_for_one(settings.CXR_AUDIT_ANCHORS) as file:
         made = _signed(key, end, _last_mac(file))
         file.write(json.dumps(vars(made)) + "\n")
@@ -72,6 +76,18 @@ def read_anchors(path: Path, key: str) -> tuple[list[Anchor], list[str]]:
             problems.append(f"line {number} of {path.name} is not signed with this key, or a line before it is missing")
         previous = found.mac
     return anchors, problems
+
+
+def seal() -> int:
+    """Append links for all events that have none yet, in the order of their numbers; how many."""
+    sealed = 0
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT diagnoses_audit_seal(%s)", [_AT_ONCE])
+            [more] = cursor.fetchone() or (0,)
+        sealed += more
+        if more < _AT_ONCE:
+            return sealed
 
 
 def make_months() -> int:

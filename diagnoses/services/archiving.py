@@ -17,7 +17,7 @@ from diagnoses import audit
 from diagnoses.models import AuditArchive
 from diagnoses.models.audit import AuditAction
 from diagnoses.selectors.audit_chain import FIELDS, Linked, digest_of, mac_of, stream_events
-from diagnoses.services.anchoring import audit_key
+from diagnoses.services.anchoring import audit_key, seal
 
 
 class ArchiveError(Exception):
@@ -51,6 +51,7 @@ def archive_month(*, month: date, folder: Path, actor: audit.Actor) -> AuditArch
     Raises ArchiveError and NoKeyError; the month is then where it was.
     """
     key = audit_key()
+    seal()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / f"audit-{month:%Y-%m}.jsonl.gz"
     with transaction.atomic():

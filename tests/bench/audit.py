@@ -1,7 +1,7 @@
-"""What the audit takes: events per second of eight processes, each committing one at a time, with and without chain.
+"""What the audit takes: events per second of eight processes, each committing one at a time, hashed and plain.
 
-All go by the product's own `audit.record`. Without the chain is the same table and the same indexes, in sessions whose
-triggers are switched off, as only a superuser may. In turns, on one database.
+All go by the product's own `audit.record`, while a ninth seals the chain each second. Plain is the same table with the same
+indexes, in sessions whose triggers are switched off, as only a superuser may. In turns, on one database.
 """
 
 import statistics
@@ -17,7 +17,7 @@ _SECONDS = 4.0
 
 def measure(_: object = None) -> Figures:
     with ground() as writers_ground:
-        hands = [writers_ground.hand() for _ in range(_WRITERS)]
+        hands = [writers_ground.hand() for _ in range(_WRITERS + 1)]
         _rate(hands, 1.0, chained=True)  # what is opened once is not counted
         turns = [(_rate(hands, _SECONDS, chained=True), _rate(hands, _SECONDS, chained=False)) for _ in range(_TURNS)]
     return {
@@ -28,6 +28,10 @@ def measure(_: object = None) -> Figures:
 
 
 def _rate(hands: Sequence[Hand], seconds: float, *, chained: bool) -> float:
-    for hand in hands:
+    *writers, sealer = hands
+    sealer.tell("keep_sealing", seconds=seconds)
+    for hand in writers:
         hand.tell("put_on_record", seconds=seconds, chained=chained)
-    return sum(int(hand.answer()) for hand in hands) / seconds
+    written = sum(int(hand.answer()) for hand in writers)
+    sealer.answer()
+    return written / seconds

@@ -8,18 +8,18 @@ from django.db import connection
 
 from diagnoses import audit
 from diagnoses.models.audit import AuditAction
+from diagnoses.services import anchoring
 
 
-def commit() -> None:
-    """Do what the database does at a commit, within the test's transaction."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
+def sealed() -> None:
+    """Do what the scheduler does each second."""
+    anchoring.seal()
 
 
 def put_on_record(user: User, count: int) -> None:
     for number in range(count):
         audit.record(AuditAction.HISTORY_VIEWED, audit.user_actor(user, "192.0.2.7"), found=number, words="Nguyễn")
-    commit()
+    sealed()
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from django.db import connection
 from diagnoses.models import AuditArchive, AuditEvent, AuditLink
 from diagnoses.models.audit import AuditAction
 from diagnoses.services import anchoring, archiving
-from tests.diagnoses.chain import commit, put_on_record, tamper
+from tests.diagnoses.chain import put_on_record, sealed, tamper
 from tests.diagnoses.factory import last_event
 from tests.diagnoses.test_audit_chain import KEY
 
@@ -33,7 +33,7 @@ def folder(settings: LazySettings, tmp_path: Path, clinician: User) -> Path:
         AuditEvent.objects.create(
             at=datetime(2015, 3, day, 23, 59, tzinfo=UTC), action=AuditAction.SIGN_IN, actor_name="Nguyễn", detail={}
         )
-    commit()
+    sealed()
     put_on_record(clinician, 3)
     anchoring.anchor()
     return tmp_path / "archives"
@@ -42,14 +42,14 @@ def folder(settings: LazySettings, tmp_path: Path, clinician: User) -> Path:
 def archive() -> str:
     said = StringIO()
     call_command("archive_audit", stdout=said)
-    commit()
+    sealed()
     return said.getvalue()
 
 
 def verify(folder: Path) -> str:
     said = StringIO()
     call_command("verify_audit", "--archives", str(folder), stdout=said)
-    commit()
+    sealed()
     return said.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""The audit's chain: written by the database at each commit, and no tampering with it goes unseen."""
+"""The audit's chain: sealed each second, and no tampering with it goes unseen."""
 
 import json
 import socket
@@ -18,8 +18,8 @@ from diagnoses.management.commands import scheduler
 from diagnoses.models import AuditEvent, AuditLink
 from diagnoses.models.audit import AuditAction, Outcome
 from diagnoses.selectors.audit_chain import FIELDS, stream_chain
-from diagnoses.services import anchoring
-from tests.diagnoses.chain import commit, put_on_record, tamper
+from diagnoses.services import anchoring, verifying
+from tests.diagnoses.chain import put_on_record, sealed, tamper
 from tests.diagnoses.factory import last_event
 from tests.threads import in_a_thread
 
@@ -91,7 +91,7 @@ def test_every_tampering_of_a_superuser_is_found() -> None:
             found += 1
             transaction.set_rollback(True)
         is_clean, said = verified()
-        commit()
+        sealed()
         assert is_clean, said
     print(f"{found} of {len(TAMPERINGS)} found")
 
@@ -125,10 +125,15 @@ def test_a_chain_that_was_made_anew_after_an_edit_does_not_fit_its_anchor(clinic
     assert "rewritten: link 10 has another hash" in said
 
 
-def test_an_event_has_its_link_once_it_is_committed_and_not_before(clinician: User) -> None:
+def test_an_event_has_its_link_once_it_is_sealed_and_is_held_by_its_digest_until_then(clinician: User) -> None:
     audit.record(AuditAction.HISTORY_VIEWED, audit.user_actor(clinician))
     assert not AuditLink.objects.exists()
-    commit()
+    assert verifying.verify(stream_chain(), [], {}).is_clean
+    with transaction.atomic():
+        tamper(f"UPDATE {EVENT} SET actor_name = 'somebody'")
+        assert not verifying.verify(stream_chain(), [], {}).is_clean
+        transaction.set_rollback(True)
+    sealed()
     link = AuditLink.objects.get()
     event = AuditEvent.objects.get()
     assert (link.seq, link.event_id, link.at) == (1, event.pk, event.at)
@@ -189,7 +194,7 @@ def test_the_months_to_come_are_made_once_and_refuse_every_change(clinician: Use
 def test_what_came_while_its_month_was_missing_moves_there_unchanged(clinician: User) -> None:
     for year in (2041, 2042):
         AuditEvent.objects.create(at=timezone.now().replace(year=year), action=AuditAction.SIGN_IN, actor_name="x")
-    commit()
+    sealed()
     before: list[Any] = list(AuditEvent.objects.values())
     with connection.cursor() as cursor:
         cursor.execute("SELECT diagnoses_make_audit_month(%s::date)", [timezone.now().replace(year=2041)])

@@ -9,13 +9,14 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, close_old_connections, connection
 
-from diagnoses.services.anchoring import NoKeyError, anchor, audit_key, make_months
+from diagnoses.services.anchoring import NoKeyError, anchor, audit_key, make_months, seal
 from diagnoses.services.exporting import remove_expired_exports
 from diagnoses.services.mailing import mail_notices
 from diagnoses.services.recovery import reconcile
 from diagnoses.services.sweeping import sweep_orphans
 
 _EVERY_SECONDS = 2.0
+_SEAL_EVERY_SECONDS = 1.0
 _SWEEP_EVERY_SECONDS = 3600.0
 _MAIL_EVERY_SECONDS = 10.0
 _MAIL_AFTER_FAILURE_SECONDS = 60.0
@@ -43,6 +44,7 @@ class Command(BaseCommand):
             # In another: a mail server may keep one waiting.
             threading.Thread(target=_mail_again_and_again, args=(stop,), name="mail", daemon=True).start()
         threading.Thread(target=_anchor_again_and_again, args=(stop,), name="audit", daemon=True).start()
+        threading.Thread(target=_seal_again_and_again, args=(stop,), name="seal", daemon=True).start()
         _log.info("The scheduler is up")
         while not stop.is_set():
             _round()
@@ -111,6 +113,21 @@ def _anchor_again_and_again(stop: threading.Event) -> None:
         _keep_audit()
         if stop.wait(60.0 * settings.CXR_AUDIT_ANCHOR_MINUTES):
             return
+
+
+def _seal_again_and_again(stop: threading.Event) -> None:
+    """Each second, so that an event is soon held by the chain."""
+    while not stop.wait(_SEAL_EVERY_SECONDS):
+        _seal()
+
+
+def _seal() -> None:
+    try:
+        seal()
+    except DatabaseError as error:
+        _log.warning("The audit's chain was not sealed (%s); trying again.", error)
+    finally:
+        connection.close()
 
 
 def _keep_audit() -> None:

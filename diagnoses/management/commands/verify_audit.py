@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from diagnoses import audit
 from diagnoses.models.audit import AuditAction, Outcome
 from diagnoses.selectors.audit_chain import stream_chain
-from diagnoses.services.anchoring import NoKeyError, audit_key, read_anchors
+from diagnoses.services.anchoring import NoKeyError, audit_key, read_anchors, seal
 from diagnoses.services.archiving import check_archive
 from diagnoses.services.verifying import Verdict, archives_by_month, verify
 
@@ -32,6 +32,7 @@ class Command(BaseCommand):
         before = Verdict()
         known, problems = read_anchors(anchors, key) if anchors.exists() else ([], [])
         months = archives_by_month(before)
+        seal()
         verdict = verify(stream_chain(), known, months)
         verdict.found = before.found + verdict.found
         verdict.counts += before.counts
