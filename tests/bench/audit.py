@@ -1,7 +1,7 @@
 """What the audit takes: events per second of eight processes, each committing one at a time, hashed and plain.
 
-All go by the product's own `audit.record`, while a ninth seals the chain each second. Plain is the same table with the same
-indexes, in sessions whose triggers are switched off, as only a superuser may. In turns, on one database.
+All go by the product's own `audit.record`, while a ninth seals the chain each second. Plain is the same table with the
+same indexes, in sessions whose triggers are switched off, as only a superuser may. In turns, on one database.
 """
 
 import statistics
