@@ -193,6 +193,13 @@ class Environment(BaseSettings):
     export_days: int = Field(alias="CXR_EXPORT_DAYS", default=7, ge=1, le=365)
     # A bucket takes five gigabytes in one request.
     export_mb: int = Field(alias="CXR_EXPORT_MB", default=4096, ge=1, le=4500)
+    # Signs the ends of the audit's chain and its archives: only the scheduler and the commands for the audit need it.
+    audit_key: SecretStr | None = Field(alias="CXR_AUDIT_KEY", default=None, min_length=50)
+    audit_anchors: Path | None = Field(alias="CXR_AUDIT_ANCHORS", default=None)
+    audit_anchor_minutes: int = Field(alias="CXR_AUDIT_ANCHOR_MINUTES", default=60, ge=1, le=1440)
+    audit_syslog: str = Field(alias="CXR_AUDIT_SYSLOG", default="", pattern=r"^(|/.+|[^:/\s]+:[0-9]{1,5})$")
+    audit_years: int = Field(alias="CXR_AUDIT_YEARS", default=6, ge=6, le=100)
+    audit_archives: Path | None = Field(alias="CXR_AUDIT_ARCHIVES", default=None)
     storage: StorageKind = Field(alias="CXR_STORAGE", default=StorageKind.FILE)
     s3_bucket: str | None = Field(
         alias="CXR_S3_BUCKET", default=None, validate_default=True, pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"

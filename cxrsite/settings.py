@@ -50,6 +50,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "diagnoses.denials.DenialsMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "diagnoses.preferences.PreferencesMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -285,3 +286,9 @@ CXR_VAR_DIR = ENV.var_dir
 CXR_BACKUP_KEY = revealed(ENV.backup_key)
 CXR_SECRET_NAMES = SECRETS
 CXR_SECRETS = secrets_of(ENV)
+CXR_AUDIT_KEY = revealed(ENV.audit_key)
+CXR_AUDIT_ANCHORS = ENV.audit_anchors or ENV.var_dir / "audit" / "anchors.jsonl"
+CXR_AUDIT_ANCHOR_MINUTES = ENV.audit_anchor_minutes
+CXR_AUDIT_SYSLOG = ENV.audit_syslog
+CXR_AUDIT_YEARS = ENV.audit_years
+CXR_AUDIT_ARCHIVES = ENV.audit_archives or ENV.var_dir / "audit" / "archives"

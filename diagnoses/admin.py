@@ -13,8 +13,6 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
@@ -22,9 +20,9 @@ from django.views.decorators.http import require_safe
 
 from diagnoses import audit
 from diagnoses.audit import Actor
+from diagnoses.audit_admin import ReadOnly as _ReadOnly
 from diagnoses.models import (
     ApiToken,
-    AuditEvent,
     Image,
     Job,
     JobTransition,
@@ -63,19 +61,6 @@ class _Audited(admin.ModelAdmin):  # type: ignore[type-arg]
         for row in queryset:
             audit.record(AuditAction.ROW_DELETED, audit.actor_of(request), row)
         return super().log_deletions(request, queryset)
-
-
-class _ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Rows that only the product itself writes."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
 
 
 class _ReadOnlyRows(admin.TabularInline):  # type: ignore[type-arg]
@@ -312,22 +297,6 @@ class WorkerAdmin(_ReadOnly):
     @admin.display(description=_("models"))
     def loaded(self, worker: Worker) -> str:
         return ", ".join(str(version) for version in worker.model_versions.all())
-
-
-@admin.register(AuditEvent)
-class AuditEventAdmin(_ReadOnly):
-    """Who did and saw what. Nothing here can be added, changed or deleted, by anybody."""
-
-    list_display = ("when", "action", "actor_name", "actor_roles", "address", "object_type", "object_id")
-    list_filter = ("action", "at", "object_type")
-    search_fields = ("actor_name", "object_id", "address")
-    date_hierarchy = "at"
-
-    @admin.display(description=_("at"), ordering="id")
-    def when(self, event: AuditEvent) -> str:
-        """The time to the second: two events of a minute have an order."""
-        at = timezone.localtime(event.at)
-        return f"{date_format(at, 'SHORT_DATE_FORMAT')} {at:%H:%M:%S}"
 
 
 class AuditedUserAdmin(_Audited, UserAdmin):  # type: ignore[type-arg]

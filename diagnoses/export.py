@@ -112,9 +112,10 @@ def csv_line(cells: Iterable[object]) -> str:
 
 def table_csv(rows: Sequence[Mapping[str, object]]) -> str:
     """Any table whose rows have the same keys, which are its heading."""
-    lines = [csv_line(rows[0]), *(csv_line(_plain(cell) for cell in row.values()) for row in rows)] if rows else []
+    lines = [csv_line(rows[0]), *(csv_line(harmless(cell) for cell in row.values()) for row in rows)] if rows else []
     return "\ufeff" + "".join(lines)
 
 
-def _plain(cell: object) -> object:
+def harmless(cell: object) -> object:
+    """The cell as a spreadsheet may have it: text that would be a formula is none any more."""
     return _text(cell) if isinstance(cell, str) else cell

@@ -31,7 +31,7 @@ FROM base
 # The worker's image has the same user, by number: both write to one volume.
 RUN groupadd --gid 10001 cxr \
     && useradd --uid 10001 --gid cxr --no-create-home --home-dir /tmp --shell /usr/sbin/nologin cxr \
-    && install -d -o cxr -g cxr -m 0700 /var/lib/cxr/media
+    && install -d -o cxr -g cxr -m 0700 /var/lib/cxr/media /var/lib/cxr/audit
 # Code and static files stay root's, so that the site cannot change itself.
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app

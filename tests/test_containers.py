@@ -158,6 +158,7 @@ def test_every_secret_comes_from_the_operator_and_has_no_default() -> None:
     secrets = [(name, rest) for name, rest in found if SECRET_NAME.search(name)]
     assert {name for name, _ in secrets} == {
         "CXR_SECRET_KEY",
+        "CXR_AUDIT_KEY",
         "POSTGRES_PASSWORD",
         "APPLICATION_PASSWORD",
         "REDIS_PASSWORD",
@@ -253,7 +254,8 @@ def test_a_service_of_ours_keeps_nothing_but_pictures_in_the_volume(name: str) -
     dockerfile = ROOT / OURS[name]["build"]["dockerfile"]
     media = f"{image_environment(dockerfile)['CXR_VAR_DIR']}/media"
     inside_var = [volume for volume in OURS[name]["volumes"] if "/var/lib" in volume]
-    assert inside_var == [f"media:{media}"]
+    audit = ["audit:" + media.removesuffix("media") + "audit"] if name == "scheduler" else []
+    assert inside_var == [f"media:{media}", *audit]
 
 
 def test_static_files_are_collected_with_nothing_but_the_builds_throw_away_values(tmp_path: Path) -> None:

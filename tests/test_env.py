@@ -38,6 +38,7 @@ OPTIONAL_SECRETS = [
     "DATABASE_OWNER_URL",
     "CXR_AUDIT_READER_PASSWORD",
     "CXR_BACKUP_KEY",
+    "CXR_AUDIT_KEY",
 ]
 WRONG = [
     ("CXR_SECRET_KEY", "too-short-a-key"),
@@ -78,6 +79,10 @@ WRONG = [
     ("CXR_MIN_FREE_MB", "0"),
     ("CXR_EXPORT_CASES", "0"),
     ("CXR_EXPORT_MB", "5000"),
+    ("CXR_AUDIT_KEY", "too-short-a-key"),
+    ("CXR_AUDIT_ANCHOR_MINUTES", "0"),
+    ("CXR_AUDIT_SYSLOG", "not an address"),
+    ("CXR_AUDIT_YEARS", "5"),
     ("CXR_EXPORT_DAYS", "0"),
     ("CXR_ORPHAN_SECONDS", "0"),
     ("CXR_STORAGE", "ftp"),

@@ -48,6 +48,7 @@ from diagnoses.selectors.history import HiddenFilterError, find_studies, read_in
 from diagnoses.selectors.studies import images_visible_to, states_of, with_files
 from diagnoses.services.submission import SubmissionError, submit_study
 from diagnoses.states import JobStatus
+from diagnoses.views.filtering import filter_detail
 from diagnoses.views.pictures import heatmap_response, palette_of, picture_response, visible_job_with_result
 from diagnoses.views.uploads import code_of, say_when_again, sent_files
 
@@ -166,7 +167,8 @@ class StudiesView(PrivateView):
         except HiddenFilterError as error:
             raise ValidationError({"detail": [str(error)]}) from error
         page = paginator.paginate_queryset(studies, request, view=self) or []
-        audit.record(AuditAction.HISTORY_VIEWED, audit.actor_of(request._request), found=len(page))
+        actor = audit.actor_of(request._request)
+        audit.record(AuditAction.HISTORY_VIEWED, actor, found=len(page), **filter_detail(form))
         results = result_serializer(request)
         return paginator.get_paginated_response([study_data(state, results) for state in states_of(request.user, page)])
 

@@ -1,7 +1,7 @@
 """The data, as PostgreSQL holds it. Rows are written by `diagnoses.services` alone."""
 
 from diagnoses.models.allowance import UploadCount
-from diagnoses.models.audit import AuditEvent
+from diagnoses.models.audit import AuditArchive, AuditEvent, AuditLink
 from diagnoses.models.department import Department
 from diagnoses.models.emergency import EmergencyAccess
 from diagnoses.models.export import Export
@@ -15,7 +15,9 @@ from diagnoses.models.token import ApiToken
 
 __all__ = [
     "ApiToken",
+    "AuditArchive",
     "AuditEvent",
+    "AuditLink",
     "Department",
     "EmergencyAccess",
     "Export",

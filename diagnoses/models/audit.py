@@ -68,10 +68,30 @@ class AuditAction(models.TextChoices):
     ROW_DELETED = "row_deleted", _("Deleted in the admin")
 
 
-class AuditEvent(models.Model):
-    """One line of the record. The database refuses to change or remove it.
+class ActionCode(models.TextChoices):
+    """What was done to the object, in DICOM's letters."""
 
-    The actor is kept as text, as it was then: no later change to the account rewrites the past.
+    CREATE = "C", _("Create")
+    READ = "R", _("Read")
+    UPDATE = "U", _("Update")
+    DELETE = "D", _("Delete")
+    EXECUTE = "E", _("Execute")
+
+
+class Outcome(models.IntegerChoices):
+    """How it went, in DICOM's numbers."""
+
+    SUCCESS = 0, _("Success")
+    MINOR_FAILURE = 4, _("Minor failure")
+    SERIOUS_FAILURE = 8, _("Serious failure")
+    MAJOR_FAILURE = 12, _("Major failure")
+
+
+class AuditEvent(models.Model):
+    """One line of the record, in the terms of DICOM PS3.15 A.5. The database refuses to change or remove it.
+
+    The actor is kept as text, as it was then: no later change to the account rewrites the past. The table has a
+    partition for each month, and a link in the chain for each row (`AuditLink`).
     """
 
     at = models.DateTimeField(db_default=Now(), editable=False)
@@ -83,13 +103,64 @@ class AuditEvent(models.Model):
     object_type = models.CharField(max_length=64, blank=True)
     object_id = models.CharField(max_length=64, blank=True)
     detail = models.JSONField(default=dict, blank=True)
+    event = models.CharField(max_length=6, blank=True, db_default="", help_text="Its kind, by DICOM's code.")
+    action_code = models.CharField(max_length=1, choices=ActionCode, blank=True, db_default="")
+    outcome = models.PositiveSmallIntegerField(choices=Outcome, default=Outcome.SUCCESS, db_default=Outcome.SUCCESS)
+    patient = models.CharField(max_length=36, blank=True, db_default="", help_text="The pseudonym, and nothing else.")
+    study = models.UUIDField(null=True, blank=True)
+    model_version = models.CharField(max_length=120, blank=True, db_default="")
 
     class Meta:
         ordering = ["-id"]
         indexes = [
             models.Index(fields=["object_type", "object_id"], name="audit_object"),
-            models.Index(fields=["actor_name", "-at"], name="audit_actor"),
+            models.Index(fields=["at"], name="audit_at"),
+            models.Index(fields=["actor_name", "-id"], name="audit_actor"),
+            models.Index(fields=["action", "-id"], name="audit_action"),
+            models.Index(fields=["event", "-id"], name="audit_event"),
+            models.Index(fields=["study", "-id"], name="audit_study", condition=~models.Q(study=None)),
+            models.Index(fields=["patient", "-id"], name="audit_patient", condition=models.Q(patient__gt="")),
+            models.Index(fields=["outcome", "-id"], name="audit_failed", condition=models.Q(outcome__gt=0)),
         ]
 
     def __str__(self) -> str:
         return f"{self.get_action_display()} ({self.actor_name})"
+
+
+class AuditLink(models.Model):
+    """A link of the chain: each holds its event, and through its hash all events before it.
+
+    The scheduler has it appended within seconds. `digest` is the SHA-256 of the event's canonical text, made with it,
+    `hash` that of the hash before, the link's and the event's number, the event's time and the digest.
+    """
+
+    seq = models.BigIntegerField(primary_key=True)
+    event_id = models.BigIntegerField()
+    at = models.DateTimeField()
+    digest = models.BinaryField()
+    hash = models.BinaryField()
+
+    class Meta:
+        ordering = ["seq"]
+
+    def __str__(self) -> str:
+        return f"{self.seq}: {bytes(self.hash).hex()}"
+
+
+class AuditArchive(models.Model):
+    """A month of the record that was written to a file and taken out of the database. Its links stay."""
+
+    month = models.DateField(unique=True)
+    archived_at = models.DateTimeField(db_default=Now(), editable=False)
+    name = models.CharField(max_length=64)
+    events = models.PositiveBigIntegerField()
+    last_seq = models.BigIntegerField()
+    last_hash = models.CharField(max_length=64)
+    sha256 = models.CharField(max_length=64)
+    signature = models.CharField(max_length=64)
+
+    class Meta:
+        ordering = ["month"]
+
+    def __str__(self) -> str:
+        return self.name

@@ -16,6 +16,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
+from django.http import QueryDict
 
 from diagnoses import audit, storage
 from diagnoses.audit import Actor
@@ -68,8 +69,13 @@ def request_export(*, actor: Actor, user: User, query: str, wanted: HistoryFilte
         if _locked_count(user.pk) >= MOST_AT_ONCE:
             raise TooManyExportsError
         export = Export.objects.create(user=user, query=query, wanted=stored_filter(wanted), total=count)
-        audit.record(AuditAction.EXPORT_REQUESTED, actor, export, filter=query, studies=count)
+        audit.record(AuditAction.EXPORT_REQUESTED, actor, export, **filter_of(export), studies=count)
     return export
+
+
+def filter_of(export: Export) -> dict[str, Any]:
+    """For the record: by which fields its filter narrows, never by what, which may be a patient's."""
+    return {"filter": sorted(QueryDict(export.query))}
 
 
 def cancel_export(*, actor: Actor, export: Export) -> None:
@@ -78,7 +84,7 @@ def cancel_export(*, actor: Actor, export: Export) -> None:
         held = Export.objects.select_for_update().filter(pk=export.pk).first()
         if held is None:
             return
-        detail = {"filter": held.query, "studies": held.total, "status": held.status}
+        detail = {**filter_of(held), "studies": held.total, "status": held.status}
         audit.record(AuditAction.EXPORT_CANCELLED, actor, held, **detail)
         Export.objects.filter(pk=held.pk).delete()
     _remove_file(held.stored_name)
@@ -94,7 +100,7 @@ def retry_export(*, actor: Actor, export: Export) -> bool:
         if not failed.update(status=ExportStatus.QUEUED, attempts=0, packed=0, error_code="", ended_at=None):
             return False
         Notification.objects.filter(kind=NoticeKind.EXPORT_FAILED, about=str(export.pk)).delete()
-        detail = {"filter": export.query, "studies": export.total, "retried": True}
+        detail = {**filter_of(export), "studies": export.total, "retried": True}
         audit.record(AuditAction.EXPORT_REQUESTED, actor, export, **detail)
     return True
 

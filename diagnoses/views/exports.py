@@ -31,6 +31,7 @@ from diagnoses.services.exporting import (
     TooManyCasesError,
     TooManyExportsError,
     cancel_export,
+    filter_of,
     request_export,
     retry_export,
 )
@@ -65,7 +66,7 @@ def export_file(request: HttpRequest, export_id: uuid.UUID) -> HttpResponseBase:
             pass  # it is there; it is read once the response is on its way
     except OSError as error:
         raise Http404 from error
-    detail = {"filter": export.query, "studies": export.total}
+    detail = {**filter_of(export), "studies": export.total}
     audit.record(AuditAction.EXPORT_FETCHED, audit.actor_of(request), export, **detail)
     response = StreamingHttpResponse(_pieces(export.stored_name), content_type="application/zip")
     response["Content-Length"] = str(export.byte_size)

@@ -30,6 +30,12 @@ def chips_of(form: forms.Form, query: QueryDict) -> list[Chip]:
     return chips
 
 
+def filter_detail(form: forms.Form) -> dict[str, list[str]]:
+    """For the record: by which fields a valid form narrows, never by what, which may be a patient's."""
+    names = sorted(name for name, value in form.cleaned_data.items() if value)
+    return {"filter": names} if names else {}
+
+
 def _words(field: forms.Field, value: Any) -> str:
     if isinstance(value, date):
         return date_format(value, "SHORT_DATE_FORMAT")

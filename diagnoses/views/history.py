@@ -1,9 +1,5 @@
 """The history of all cases that a user may see."""
 
-from collections.abc import AsyncIterator, Iterator
-from itertools import islice
-
-from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseBase, StreamingHttpResponse
@@ -23,7 +19,8 @@ from diagnoses.selectors.cases import cases_of, stream_cases
 from diagnoses.selectors.history import CursorError, HiddenFilterError, HistoryPage, history_page, stream_jobs
 from diagnoses.services.profiles import save_profile
 from diagnoses.tables import COLUMN_CHOICES, HistoryTable
-from diagnoses.views.filtering import chips_of
+from diagnoses.views.filtering import chips_of, filter_detail
+from diagnoses.views.streaming import off_the_loop
 
 
 @require_safe
@@ -39,7 +36,7 @@ def history(request: HttpRequest) -> HttpResponse:
             page = history_page(request.user, form.wanted(), request.GET.get("after", ""))
         except (CursorError, HiddenFilterError) as error:
             problem = str(error)
-        audit.record(AuditAction.HISTORY_VIEWED, audit.actor_of(request), found=len(page.jobs))
+        audit.record(AuditAction.HISTORY_VIEWED, audit.actor_of(request), found=len(page.jobs), **filter_detail(form))
     chips = chips_of(form, query) if form.is_valid() else []
     context = {
         "form": form,
@@ -67,8 +64,8 @@ def history_csv(request: HttpRequest) -> HttpResponseBase:
         lines = csv_lines(stream_cases(request.user, stream_jobs(request.user, form.wanted())))
     except HiddenFilterError as error:
         return HttpResponseBadRequest(str(error), content_type="text/plain; charset=utf-8")
-    audit.record(AuditAction.HISTORY_EXPORTED, audit.actor_of(request), filter=request.GET.urlencode())
-    response = StreamingHttpResponse(_off_the_loop(lines), content_type="text/csv; charset=utf-8")
+    audit.record(AuditAction.HISTORY_EXPORTED, audit.actor_of(request), **filter_detail(form))
+    response = StreamingHttpResponse(off_the_loop(lines), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="history-{timezone.localdate():%Y-%m-%d}.csv"'
     return response
 
@@ -93,13 +90,3 @@ def history_columns(request: HttpRequest) -> HttpResponse:
 def _table(request: HttpRequest, page: HistoryPage) -> HistoryTable:
     assert isinstance(request.user, User)  # noqa: S101 - as above
     return HistoryTable(cases_of(request.user, page.jobs), profile_of(request.user).history_columns)
-
-
-async def _off_the_loop(lines: Iterator[str]) -> AsyncIterator[str]:
-    """The lines in parcels, each read from the database in a thread."""
-    while parcel := await sync_to_async(_parcel)(lines):
-        yield parcel
-
-
-def _parcel(lines: Iterator[str], size: int = 500) -> str:
-    return "".join(islice(lines, size))

@@ -27,6 +27,7 @@ from diagnoses.services.rereading import RereadError, request_reread
 from diagnoses.services.samples import send_sample
 from diagnoses.services.submission import SubmissionError
 from diagnoses.services.urgency import set_urgency
+from diagnoses.views.filtering import filter_detail
 from diagnoses.views.worklist_rows import WorklistRow
 
 _PAGE = "page"
@@ -41,7 +42,9 @@ def worklist(request: HttpRequest) -> HttpResponse:
     ids, total = page_of(wanted.qs, number) if wanted.form.is_valid() else ([], 0)
     rows = _rows(request, ids)
     if wanted.form.is_valid():
-        audit.record(AuditAction.WORKLIST_VIEWED, audit.actor_of(request), found=len(rows))
+        audit.record(
+            AuditAction.WORKLIST_VIEWED, audit.actor_of(request), found=len(rows), **filter_detail(wanted.form)
+        )
     query = _query(request)
     context = {
         "filter": wanted,
@@ -70,7 +73,9 @@ def worklist_changes(request: HttpRequest) -> HttpResponse:
     ids, total = page_of(wanted.qs, number)
     changed = [row for row in _rows(request, list(shown)) if row.state != shown[row.of.state.study.pk]]
     if changed:
-        audit.record(AuditAction.WORKLIST_VIEWED, audit.actor_of(request), found=len(changed))
+        audit.record(
+            AuditAction.WORKLIST_VIEWED, audit.actor_of(request), found=len(changed), **filter_detail(wanted.form)
+        )
     query = _query(request)
     new = len([pk for pk in ids if pk not in shown])
     context = {"rows": changed, "total": total, "new": new, "page": _Pages(number, total, query), "query": query}

@@ -20,14 +20,16 @@ import numpy as np
 import psutil
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import close_old_connections
+from django.db import close_old_connections, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
-from diagnoses import storage
+from diagnoses import audit, storage
 from diagnoses.imaging import heatmap
 from diagnoses.models import Image, Job, ModelVersion, Study
+from diagnoses.models.audit import AuditAction
 from diagnoses.selectors.registry import live_model_version
+from diagnoses.services import anchoring
 from workers import runtime as product_runtime
 from workers.drain import drain
 from workers.inference.reader import Reading, ReadRequest
@@ -185,8 +187,30 @@ def _stopwatch() -> Stopwatch:
     return Stopwatch()
 
 
+def put_on_record(seconds: float, chained: bool) -> int:
+    """Record one event after the other, each in a transaction of its own; how many were committed in that time."""
+    with connection.cursor() as cursor:
+        # As a superuser alone can: this session's triggers, and with them the chain, are left out.
+        cursor.execute(f"SET session_replication_role = {'origin' if chained else 'replica'}")
+    actor = audit.Actor(None, "writer", "192.0.2.1")
+    count, until = 0, time.monotonic() + seconds
+    while time.monotonic() < until:
+        audit.record(AuditAction.WORKLIST_VIEWED, actor, found=25)
+        count += 1
+    return count
+
+
+def keep_sealing(seconds: float) -> int:
+    """Seal the audit's chain each second, as the scheduler does; how many events were sealed."""
+    sealed, until = 0, time.monotonic() + seconds
+    while time.monotonic() < until:
+        sealed += anchoring.seal()
+        time.sleep(1)
+    return sealed
+
+
 ORDERS: dict[str, Callable[..., Any]] = {
-    act.__name__: act for act in (seed, finish_all, read_all, own_megabytes, unfinished)
+    act.__name__: act for act in (seed, finish_all, read_all, own_megabytes, unfinished, put_on_record, keep_sealing)
 }
 
 

@@ -131,7 +131,7 @@ def test_the_audit_says_who_when_from_where_and_on_what(auditor: User, browser: 
 def test_the_audit_is_found_by_whom_it_speaks_of(auditor: User, browser: Client, done_study: Study) -> None:
     browser.get(reverse("study", args=[done_study.pk]))
     url = reverse("admin:diagnoses_auditevent_changelist")
-    found = browser_of(auditor).get(url, {"q": str(done_study.pk)}).context["cl"].result_list
+    found = browser_of(auditor).get(url, {"study": str(done_study.pk)}).context["cl"].result_list
     assert [event.action for event in found] == [AuditAction.STUDY_VIEWED]
 
 

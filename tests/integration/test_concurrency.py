@@ -14,10 +14,13 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 
+from diagnoses import audit
 from diagnoses.audit import Actor
 from diagnoses.models import Image, Job, ModelVersion, Study
+from diagnoses.models.audit import AuditAction
+from diagnoses.selectors.audit_chain import stream_chain
+from diagnoses.services import anchoring, recovery, registry, verifying
 from diagnoses.services import jobs as job_services
-from diagnoses.services import recovery, registry
 from diagnoses.states import JobStatus, Move
 from tests.diagnoses.factory import make_card
 from tests.integration.site import ROOT, wait_until
@@ -25,6 +28,7 @@ from tests.integration.site import ROOT, wait_until
 JOBS = 120
 AT_ONCE = 4
 BATCH = 3
+EVENTS = 50
 _START = 8151
 """Whoever may have this advisory lock, shared, may start."""
 
@@ -102,6 +106,24 @@ def promote(name: str) -> None:
     wait_for_start()
     registry.promote(version=version, actor=Actor(None, name), reason="Everybody at once.")
     print(json.dumps(name))
+
+
+def put_on_record(name: str) -> None:
+    """Wait for the start, record one event after the other, seal now and then, and print the name."""
+    wait_for_start()
+    for number in range(EVENTS):
+        audit.record(AuditAction.HISTORY_VIEWED, Actor(None, name), found=number)
+        if number % 10 == 0:
+            anchoring.seal()
+    print(json.dumps(name))
+
+
+def verify_chain() -> None:
+    """Wait for the start, verify the audit, and print how many links it has and what was found."""
+    wait_for_start()
+    anchoring.seal()
+    verdict = verifying.verify(stream_chain(), [], {})
+    print(json.dumps([verdict.links, verdict.found]))
 
 
 def wait_for_start() -> None:
@@ -247,3 +269,12 @@ def test_promotions_at_once_take_place_one_after_the_other_each_replacing_the_on
     assert len(history) == AT_ONCE + 1
     assert [replaced for _, replaced in history] == [None, *(version for version, _ in history[:-1])]
     assert database.rows("SELECT id FROM diagnoses_modelversion WHERE standing = 'live'") == [(history[-1][0],)]
+
+
+def test_processes_that_record_and_seal_at_once_make_one_chain_without_a_gap(database: Database) -> None:
+    names = [f"writer{number}" for number in range(AT_ONCE)]
+    assert database.together([f"put_on_record('{name}')" for name in names]) == names
+    assert database.together(["verify_chain()"]) == [[AT_ONCE * EVENTS, []]]
+    links = "SELECT min(seq), max(seq), count(DISTINCT event_id) FROM diagnoses_auditlink"
+    assert database.rows(links) == [(1, AT_ONCE * EVENTS, AT_ONCE * EVENTS)]
+    assert database.rows("SELECT count(*) FROM diagnoses_auditpending") == [(0,)]

@@ -6,15 +6,17 @@ import threading
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, close_old_connections, connection
 
+from diagnoses.services.anchoring import NoKeyError, anchor, audit_key, make_months, seal
 from diagnoses.services.exporting import remove_expired_exports
 from diagnoses.services.mailing import mail_notices
 from diagnoses.services.recovery import reconcile
 from diagnoses.services.sweeping import sweep_orphans, sweep_quarantine
 
 _EVERY_SECONDS = 2.0
+_SEAL_EVERY_SECONDS = 1.0
 _SWEEP_EVERY_SECONDS = 3600.0
 _MAIL_EVERY_SECONDS = 10.0
 _MAIL_AFTER_FAILURE_SECONDS = 60.0
@@ -24,9 +26,15 @@ _log = logging.getLogger(__name__)
 class Command(BaseCommand):
     """Runs until it is told to stop. Several may run: a lock in the database lets one at a time work."""
 
-    help = "Recover jobs whose worker was lost, ring for those that nobody heard of, remove old files."
+    help = (
+        "Recover jobs whose worker was lost, ring for those that nobody heard of, remove old files, anchor the audit."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            audit_key()
+        except NoKeyError as error:
+            raise CommandError(str(error)) from error
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
@@ -35,10 +43,13 @@ class Command(BaseCommand):
         if settings.CXR_SENDS_MAIL:
             # In another: a mail server may keep one waiting.
             threading.Thread(target=_mail_again_and_again, args=(stop,), name="mail", daemon=True).start()
+        threading.Thread(target=_anchor_again_and_again, args=(stop,), name="audit", daemon=True).start()
+        threading.Thread(target=_seal_again_and_again, args=(stop,), name="seal", daemon=True).start()
         _log.info("The scheduler is up")
         while not stop.is_set():
             _round()
             stop.wait(_EVERY_SECONDS)
+        _keep_audit()
 
 
 def _round() -> None:
@@ -95,3 +106,36 @@ def _sweep() -> None:
         _log.warning("Not all files were looked at (%s); trying again later.", error)
     finally:
         connection.close()
+
+
+def _anchor_again_and_again(stop: threading.Event) -> None:
+    """At once, and then as often as the site says. The end is the main thread's, which waits for it."""
+    while True:
+        _keep_audit()
+        if stop.wait(60.0 * settings.CXR_AUDIT_ANCHOR_MINUTES):
+            return
+
+
+def _seal_again_and_again(stop: threading.Event) -> None:
+    """Each second, so that an event is soon held by the chain."""
+    while not stop.wait(_SEAL_EVERY_SECONDS):
+        _seal()
+
+
+def _seal() -> None:
+    try:
+        seal()
+    except DatabaseError as error:
+        _log.warning("The audit's chain was not sealed (%s); trying again.", error)
+    finally:
+        connection.close()
+
+
+def _keep_audit() -> None:
+    """Make the months to come and anchor the chain, each though the other fails."""
+    for step in (make_months, anchor):
+        try:
+            step()
+        except (DatabaseError, OSError) as error:
+            _log.warning("The audit was not anchored, or its months were not made (%s); trying again later.", error)
+    connection.close()

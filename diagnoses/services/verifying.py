@@ -1,0 +1,102 @@
+"""Whether the audit is what was put on record: every hash is computed anew."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+
+from diagnoses.models import AuditArchive, AuditEvent
+from diagnoses.models.audit import AuditAction
+from diagnoses.selectors.audit_chain import Linked, digest_of, hash_of
+from diagnoses.services.anchoring import Anchor
+
+_MOST_SHOWN = 20
+
+
+@dataclass
+class Verdict:
+    """What was looked at and found. `found` has the first of each kind in words, `counts` how many there are."""
+
+    links: int = 0
+    archived: int = 0
+    anchors: int = 0
+    last_seq: int = 0
+    found: list[str] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def is_clean(self) -> bool:
+        """Nothing was found."""
+        return not self.counts
+
+    def add(self, kind: str, words: str) -> None:
+        """Note something that is wrong."""
+        self.counts[kind] += 1
+        if self.counts[kind] <= _MOST_SHOWN:
+            self.found.append(f"{kind}: {words}")
+
+
+def verify(chain: Iterable[Linked], anchors: Iterable[Anchor], archives: Mapping[date, AuditArchive]) -> Verdict:
+    """Go through the chain from its first link to its end, then hold the anchors against it."""
+    verdict = Verdict()
+    wanted = {anchor.seq: "" for anchor in anchors}
+    previous = bytes(32)
+    for linked in chain:
+        link = linked.link
+        if link is None and linked.waiting and linked.fields and digest_of(linked.fields) == linked.waiting:
+            continue  # written since the chain was last sealed
+        if link is None:
+            verdict.add("inserted", f"event {_number(linked)} has no link: it was added past the chain")
+            continue
+        if link.seq == verdict.last_seq:
+            verdict.add("inserted", f"event {_number(linked)} is there more than once")
+            continue
+        if link.seq != verdict.last_seq + 1:
+            verdict.add("deleted", f"the links {verdict.last_seq + 1} to {link.seq - 1} are missing")
+        elif link.hash != hash_of(link, previous):
+            verdict.add("broken", f"link {link.seq} does not follow from the one before it")
+        _check_event(verdict, linked, archives)
+        verdict.links += 1
+        verdict.last_seq, previous = link.seq, link.hash
+        if link.seq in wanted:
+            wanted[link.seq] = link.hash.hex()
+    _check_anchors(verdict, anchors, wanted)
+    return verdict
+
+
+def archives_by_month(verdict: Verdict) -> dict[date, AuditArchive]:
+    """The months that were archived. Each has to be on record itself, else somebody only says so."""
+    on_record = set(
+        AuditEvent.objects.filter(action=AuditAction.AUDIT_ARCHIVED).values_list("detail__sha256", flat=True)
+    )
+    archives = {archive.month: archive for archive in AuditArchive.objects.all()}
+    for month, archive in archives.items():
+        if archive.sha256 not in on_record:
+            verdict.add("archive", f"{archive.name} is said to hold {month:%Y-%m}, but no event says so")
+    return archives
+
+
+def _check_event(verdict: Verdict, linked: Linked, archives: Mapping[date, AuditArchive]) -> None:
+    link, fields = linked.link, linked.fields
+    assert link is not None  # noqa: S101 - for the type checker
+    if fields is None:
+        month = datetime.fromtimestamp(link.moment / 1_000_000, UTC).date().replace(day=1)
+        if month in archives:
+            verdict.archived += 1
+        else:
+            verdict.add("deleted", f"event {link.event_id} of link {link.seq} is missing")
+    elif digest_of(fields) != link.digest:
+        verdict.add("edited", f"event {link.event_id} of link {link.seq} is not what was put on record")
+
+
+def _check_anchors(verdict: Verdict, anchors: Iterable[Anchor], hashes: Mapping[int, str]) -> None:
+    for anchor in anchors:
+        verdict.anchors += 1
+        if anchor.seq > verdict.last_seq:
+            verdict.add("cut off", f"the chain ends at link {verdict.last_seq}; at {anchor.time} it had {anchor.seq}")
+        elif anchor.seq and hashes[anchor.seq] != anchor.hash:
+            verdict.add("rewritten", f"link {anchor.seq} has another hash than at {anchor.time}")
+
+
+def _number(linked: Linked) -> str | None:
+    return linked.fields[0] if linked.fields else None
