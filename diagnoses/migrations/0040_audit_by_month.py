@@ -172,7 +172,7 @@ def _index(name: str, *fields: str, condition: models.Q | None = None) -> migrat
 
 
 class Migration(migrations.Migration):
-    dependencies = [("diagnoses", "0030_patients")]
+    dependencies = [("diagnoses", "0035_tokens_of_before")]
 
     operations = [
         migrations.SeparateDatabaseAndState(

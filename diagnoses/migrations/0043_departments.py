@@ -40,7 +40,7 @@ def _of_department(help_text: str, **options: bool) -> models.ForeignKey:  # typ
 
 
 class Migration(migrations.Migration):
-    dependencies = [("diagnoses", "0030_patients")]
+    dependencies = [("diagnoses", "0042_audit_archives")]
 
     operations = [
         migrations.RunSQL("SET LOCAL statement_timeout = 0", migrations.RunSQL.noop),  # of a large site's tables

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("diagnoses", "0030_patients"),
+        ("diagnoses", "0045_rights_of_sight"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
