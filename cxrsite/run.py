@@ -133,6 +133,7 @@ def _environment(options: Options, servers: list[Server]) -> dict[str, str]:
     defaults = {
         "CXR_SECRET_KEY": _secret_key(options.var),
         "CXR_HTTPS": "0",
+        "CXR_MFA_ROLES": "none",
         "CXR_ALLOWED_HOSTS": ",".join(_names_of_this_machine(options.host)),
         "CXR_VAR_DIR": str(options.var),
         "CXR_ENV_FILE": "",

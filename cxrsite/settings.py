@@ -4,7 +4,7 @@ from urllib.parse import unquote, urlsplit
 
 import dj_database_url
 
-from cxrsite.env import BASE_DIR, StorageKind, read_environment, revealed, words_of
+from cxrsite.env import BASE_DIR, StorageKind, mfa_roles_of, read_environment, revealed, words_of
 
 ENV = read_environment()
 
@@ -36,6 +36,10 @@ INSTALLED_APPS = [
     "crispy_bootstrap5",
     "diagnoses",
     "workers",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
 ]
 
 MIDDLEWARE = [
@@ -47,7 +51,10 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "diagnoses.accounts.middleware.SessionTimesMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "diagnoses.accounts.middleware.SecondFactorMiddleware",
     "diagnoses.preferences.PreferencesMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -64,6 +71,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "diagnoses.preferences.preferences",
+                "diagnoses.accounts.timeouts.session_left",
                 "diagnoses.selectors.pausing.pause",
             ],
         },
@@ -116,16 +124,49 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 
+# Accounts. The first hasher makes new hashes; those of the second are made anew at the next sign-in.
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "diagnoses.accounts.validators.LengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+CXR_IDLE_SECONDS = ENV.idle_minutes * 60
+CXR_SESSION_SECONDS = ENV.session_hours * 60 * 60
+CXR_MFA_ROLES = mfa_roles_of(ENV.mfa_roles)
+ACCOUNT_ADAPTER = "diagnoses.accounts.adapter.AccountAdapter"
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_RATE_LIMITS = False  # ours are kept in the database, and lock nobody out by their name alone
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 5 * 60
+ACCOUNT_SESSION_REMEMBER = False
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
+ACCOUNT_FORMS = {"login": "diagnoses.accounts.forms.SignInForm"}
+MFA_ADAPTER = "diagnoses.accounts.adapter.SecondFactorAdapter"
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_FORMS = {
+    "activate_totp": "diagnoses.accounts.forms.ActivateForm",
+    "authenticate": "diagnoses.accounts.forms.CodeForm",
+    "reauthenticate": "diagnoses.accounts.forms.CodeAgainForm",
+    "authenticate_webauthn": "diagnoses.accounts.forms.KeyForm",
+    "reauthenticate_webauthn": "diagnoses.accounts.forms.KeyAgainForm",
+}
+MFA_RATE_LIMITS = False
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_RECOVERY_CODE_DIGITS = 10
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_TOTP_ISSUER = "Chest X-ray reader"
+MFA_TOTP_TOLERANCE = 1  # clocks of telephones that are half a minute off
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not ENV.https
+USERSESSIONS_ADAPTER = "diagnoses.accounts.adapter.SessionsAdapter"
 LOGIN_URL = "sign_in"
 LOGIN_REDIRECT_URL = "worklist"
 LOGOUT_REDIRECT_URL = "sign_in"
-SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_COOKIE_AGE = CXR_SESSION_SECONDS
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = ENV.https
 CSRF_COOKIE_SECURE = ENV.https

@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ActionForm
-from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
@@ -23,6 +23,7 @@ from rest_framework.authtoken.admin import TokenAdmin
 from rest_framework.authtoken.models import TokenProxy
 
 from diagnoses import audit
+from diagnoses.accounts_admin import Audited, is_superuser
 from diagnoses.audit import Actor
 from diagnoses.models import (
     AuditEvent,
@@ -35,7 +36,6 @@ from diagnoses.models import (
     Study,
     Worker,
 )
-from diagnoses.models.audit import AuditAction
 from diagnoses.models.registry import Standing
 from diagnoses.roles import MAY_PROMOTE
 from diagnoses.selectors.shadow import MOST_ROWS, shadow_comparison
@@ -46,23 +46,6 @@ from diagnoses.templatetags.percent import decimals
 admin.site.site_header = _("Chest X-ray reader: administration")
 admin.site.site_title = _("Chest X-ray reader")
 admin.site.index_title = _("Users, studies, jobs and the audit")
-
-
-class _Audited(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Puts every change that is made here on record, beside Django's own log."""
-
-    def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
-        audit.record(AuditAction.ROW_ADDED, audit.actor_of(request), obj, changes=message)
-        return super().log_addition(request, obj, message)
-
-    def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
-        audit.record(AuditAction.ROW_CHANGED, audit.actor_of(request), obj, changes=message)
-        return super().log_change(request, obj, message)
-
-    def log_deletions(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
-        for row in queryset:
-            audit.record(AuditAction.ROW_DELETED, audit.actor_of(request), row)
-        return super().log_deletions(request, queryset)
 
 
 class _ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -330,40 +313,23 @@ class AuditEventAdmin(_ReadOnly):
         return f"{date_format(at, 'SHORT_DATE_FORMAT')} {at:%H:%M:%S}"
 
 
-class AuditedUserAdmin(_Audited, UserAdmin):  # type: ignore[type-arg]
-    """Accounts. Only a superuser hands out rights beyond the roles, or touches another superuser."""
-
-    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
-        fixed = super().get_readonly_fields(request, obj)
-        return fixed if _is_superuser(request) else (*fixed, "is_superuser", "user_permissions")
-
-    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        above = obj is not None and obj.is_superuser and not _is_superuser(request)
-        return not above and super().has_change_permission(request, obj)
-
-
-class AuditedGroupAdmin(_Audited, GroupAdmin):
+class AuditedGroupAdmin(Audited, GroupAdmin):
     """The roles."""
 
 
-class AuditedTokenAdmin(_Audited, TokenAdmin):
+class AuditedTokenAdmin(Audited, TokenAdmin):
     """API tokens. Only a superuser makes or sees one in a superuser's name."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         tokens = super().get_queryset(request)
-        return tokens if _is_superuser(request) else tokens.filter(user__is_superuser=False)
+        return tokens if is_superuser(request) else tokens.filter(user__is_superuser=False)
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
-        if not _is_superuser(request):
+        if not is_superuser(request):
             options["queryset"] = User.objects.filter(is_superuser=False)
         return super().formfield_for_foreignkey(db_field, request, **options)
 
 
-def _is_superuser(request: HttpRequest) -> bool:
-    return isinstance(request.user, User) and request.user.is_superuser
-
-
-admin.site.unregister([User, Group, TokenProxy])
-admin.site.register(User, AuditedUserAdmin)
+admin.site.unregister([Group, TokenProxy])
 admin.site.register(Group, AuditedGroupAdmin)
 admin.site.register(TokenProxy, AuditedTokenAdmin)

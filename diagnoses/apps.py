@@ -13,6 +13,7 @@ class DiagnosesConfig(AppConfig):
     def ready(self) -> None:
         # Receivers of Django's own sign-in signals and the system checks register themselves on import.
         from diagnoses import checks, signin_audit  # noqa: F401
+        from diagnoses.accounts import watching  # noqa: F401
         from diagnoses.language import translate_names
 
         for model in self.get_models():

@@ -7,12 +7,15 @@ from diagnoses.models.patient import Patient
 from diagnoses.models.people import Notification, Profile, SavedView
 from diagnoses.models.reading import PauseChange, Reading
 from diagnoses.models.registry import ModelChange, ModelVersion, Worker
+from diagnoses.models.sign_in import FailedAttempts, Invitation
 from diagnoses.models.study import Image, RejectedFile, Study
 
 __all__ = [
     "AuditEvent",
     "Export",
+    "FailedAttempts",
     "Image",
+    "Invitation",
     "Job",
     "JobTransition",
     "ModelChange",

@@ -64,7 +64,7 @@ def kept_rows(event: AuditEvent, done_study: Study) -> None:
 
 
 def sign_in(client: Client, name: str, password: str = PASSWORD) -> Any:
-    return client.post(reverse("sign_in"), {"username": name, "password": password})
+    return client.post(reverse("sign_in"), {"login": name, "password": password})
 
 
 def test_a_sign_in_is_on_record(anonymous: Client, clinician: User) -> None:
