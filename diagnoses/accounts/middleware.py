@@ -73,9 +73,9 @@ class SecondFactorMiddleware(MiddlewareMixin):
     def process_view(
         self, request: HttpRequest, view: Callable[..., HttpResponse], args: list[Any], kwargs: dict[str, Any]
     ) -> HttpResponse | None:
-        """Lead them there."""
+        """Lead them there. What is open to everybody, or asks by itself as the API does, stays so."""
         user = request.user
-        if not isinstance(user, User):
+        if not isinstance(user, User) or not getattr(view, "login_required", True):
             return None
         if is_owed(request.session):
             audit.record(AuditAction.SESSION_ENDED, audit.actor_of(request), reason="second_factor")

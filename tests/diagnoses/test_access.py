@@ -300,7 +300,9 @@ def test_a_sender_gets_what_the_table_says(house: House, name: str, user: str) -
     assert response.status_code == POST_TABLE[name][USERS.index(user)]
 
 
-@pytest.mark.parametrize("name", [n for n, row in TABLE.items() if row[0] == 302 and ":" not in n and n not in LED_WITHOUT_RETURN])
+@pytest.mark.parametrize(
+    "name", [n for n, row in TABLE.items() if row[0] == 302 and ":" not in n and n not in LED_WITHOUT_RETURN]
+)
 def test_the_anonymous_are_led_to_the_sign_in_and_back(house: House, name: str) -> None:
     response = Client().get(house.url(name))
     assert response["Location"] == f"/sign-in/?next={house.url(name)}"
