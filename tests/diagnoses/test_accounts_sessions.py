@@ -216,7 +216,6 @@ def test_a_user_sees_their_sessions_and_ends_the_others(clinician: User, outside
 
 
 def test_roles_rights_and_flags_are_on_record_whoever_changes_them(clinician: User) -> None:
-    AuditEvent.objects.all()
     known = len(events(AuditAction.PERMISSIONS_CHANGED))
     right = Permission.objects.get(codename="delete_user")
     clinician.groups.add(Group.objects.get(name=Role.AUDITOR))
@@ -239,6 +238,7 @@ def test_roles_rights_and_flags_are_on_record_whoever_changes_them(clinician: Us
 def test_an_open_stream_stops_at_the_next_look(
     clinician: User, model_version: ModelVersion, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
+    monkeypatch.setattr(study_views, "close_old_connections", lambda: None)
     study = make_study(clinician, model_version, JobStatus.QUEUED)
     client = browser_of(clinician)
     key = client.session.session_key
@@ -247,7 +247,7 @@ def test_an_open_stream_stops_at_the_next_look(
         client.post(reverse("sign_out"))
     else:
         User.objects.update(is_active=False)
-    monkeypatch.setattr(study_views, "close_old_connections", lambda: None)
+    assert study_views._look(clinician, study.pk, key) is None
 
     async def parts() -> list[str]:
         return [part async for part in study_views._changes(clinician, study.pk, key)]
