@@ -13,6 +13,7 @@ from diagnoses.models import Export, ModelVersion, Study
 from diagnoses.services.registry import report_worker
 from diagnoses.states import JobStatus
 from tests.conftest import api_of
+from tests.diagnoses import account_addresses
 from tests.diagnoses.conftest import browser_of
 from tests.diagnoses.factory import make_export, make_study
 
@@ -83,27 +84,7 @@ TABLE = {
     "send_state": (302, 200, 403, 200),
     "send_seen": (302, 405, 405, 405),
     "send_header": (302, 405, 405, 405),
-    "account_login": (200, 302, 302, 302),
-    "cancel_sign_in": (405, 405, 405, 405),
-    "mfa_authenticate": (302, 302, 302, 302),
-    "invitation": (404, 404, 404, 404),
-    "security": (302, 200, 200, 200),
-    "mfa_index": (302, 200, 200, 200),
-    "session_left": (302, 200, 200, 200),
-    "usersessions_list": (302, 200, 200, 200),
-    "account_change_password": (302, 302, 302, 302),
-    "account_reauthenticate": (302, 200, 200, 200),
-    "mfa_reauthenticate": (302, 302, 302, 302),
-    "mfa_reauthenticate_webauthn": (302, 302, 302, 302),
-    "mfa_activate_totp": (302, 302, 302, 302),
-    "mfa_deactivate_totp": (302, 302, 302, 302),
-    "mfa_view_recovery_codes": (302, 404, 404, 404),
-    "mfa_generate_recovery_codes": (302, 302, 302, 302),
-    "mfa_list_webauthn": (302, 200, 200, 200),
-    "mfa_add_webauthn": (302, 302, 302, 302),
-    "mfa_remove_webauthn": (302, 302, 302, 302),
-    "admin_sign_in": (302, 403, 403, 403),
-    "admin_password": (302, 302, 302, 302),
+    **account_addresses.TABLE,
 }
 """What a GET is answered with. An address that is missing here fails a test below."""
 
@@ -132,21 +113,19 @@ POST_TABLE = {
     "send_file": (302, 400, 403, 400),
     "send_seen": (302, 400, 403, 400),
     "send_header": (302, 200, 403, 200),
-    "cancel_sign_in": (302, 302, 302, 302),
-    "session_left": (302, 200, 200, 200),
-    "account_change_password": (302, 302, 302, 302),
-    "mfa_activate_totp": (302, 302, 302, 302),
-    "mfa_generate_recovery_codes": (302, 302, 302, 302),
+    **account_addresses.POST_TABLE,
 }
-
-LED_WITHOUT_RETURN = ("mfa_authenticate", "admin_sign_in")
-"""What leads the anonymous to the sign-in, and has no page of its own to lead back to."""
 
 OF_ITS_OWNER = ("export_file", "export_cancel", "export_retry")
 """What is its owner's alone, whoever else may see the studies in it."""
 
 CASES = [(name, user) for name in TABLE for user in USERS]
 POST_CASES = [(name, user) for name in POST_TABLE for user in USERS]
+LED_AND_BACK = [
+    name
+    for name, row in TABLE.items()
+    if row[0] == 302 and ":" not in name and name not in account_addresses.LED_WITHOUT_RETURN
+]
 OF_ONE_STUDY = [name for name, row in TABLE.items() if row[1] == 404 and row[3] == 200]
 ASKED_OF_ONE_STUDY = [name for name, row in POST_TABLE.items() if row[1] == 404]
 
@@ -210,9 +189,7 @@ ALLOWED = {
     "send_state": {"GET", "HEAD"},
     "send_seen": {"POST"},
     "send_header": {"POST"},
-    "cancel_sign_in": {"POST"},
-    "security": {"GET", "HEAD"},
-    "session_left": {"GET", "POST"},
+    **account_addresses.ALLOWED,
 }
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 FORBIDDEN_METHODS = [(name, method) for name, allowed in ALLOWED.items() for method in METHODS if method not in allowed]
@@ -247,9 +224,7 @@ class House:
         }
         if name in ("saved_view", "mfa_remove_webauthn"):
             return reverse(name, args=[1])
-        if name == "invitation":
-            return reverse(name, args=["no-such-link"])
-        if name == "colour_bar":
+        if name in ("invitation", "colour_bar"):
             return reverse(name, args=["jet"])
         if name in ("dashboard_part", "dashboard_csv"):
             return reverse(name, args=["cases"])
@@ -301,7 +276,8 @@ def test_a_sender_gets_what_the_table_says(house: House, name: str, user: str) -
 
 
 @pytest.mark.parametrize(
-    "name", [n for n, row in TABLE.items() if row[0] == 302 and ":" not in n and n not in LED_WITHOUT_RETURN]
+    "name",
+    [n for n, row in TABLE.items() if row[0] == 302 and ":" not in n and n not in account_addresses.LED_WITHOUT_RETURN],
 )
 def test_the_anonymous_are_led_to_the_sign_in_and_back(house: House, name: str) -> None:
     response = Client().get(house.url(name))

@@ -259,9 +259,7 @@ def test_the_sign_in_leads_back_to_where_one_wanted_to_go(clinician: User) -> No
     client = Client()
     url = client.get(reverse("history"))["Location"]
     assert 'value="/history/"' in text(client.get(url))
-    response = client.post(
-        reverse("sign_in"), {"login": "clinician", "password": PASSWORD, "next": reverse("history")}
-    )
+    response = client.post(reverse("sign_in"), {"login": "clinician", "password": PASSWORD, "next": reverse("history")})
     assert response["Location"] == reverse("history")
 
 
