@@ -21,6 +21,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from diagnoses import audit
+from diagnoses.accounts.again import confirm_first
 from diagnoses.models.audit import AuditAction
 from diagnoses.services import inviting
 
@@ -94,12 +95,13 @@ class AuditedUserAdmin(Audited, UserAdmin):  # type: ignore[type-arg]
         super().save_model(request, obj, form, change)
 
     @admin.action(description=_("Invite to choose a password (the first one, or a new one)"), permissions=["change"])
-    def invite(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+    def invite(self, request: HttpRequest, queryset: QuerySet[User]) -> HttpResponse | None:
         """Make a link for one user, show it once, and mail it where that is set up."""
-        raise_if_reauthentication_required(request, app="allauth.account")
+        if elsewhere := confirm_first(request):
+            return elsewhere
         user = self._one_other(request, queryset)
         if user is None:
-            return
+            return None
         link = inviting.invite(user=user, actor=audit.actor_of(request))
         mailed = inviting.mail_invitation(user=user, link=link)
         words = (
@@ -109,17 +111,20 @@ class AuditedUserAdmin(Audited, UserAdmin):  # type: ignore[type-arg]
         )
         said = format_html(words, name=user.get_username(), days=inviting.VALID_DAYS, link=link)
         self.message_user(request, said, messages.SUCCESS)
+        return None
 
     @admin.action(description=_("Remove the second factors (they are lost)"), permissions=["change"])
-    def remove_second_factors(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+    def remove_second_factors(self, request: HttpRequest, queryset: QuerySet[User]) -> HttpResponse | None:
         """Let one user sign in with the password alone, to set up a new factor."""
-        raise_if_reauthentication_required(request, app="allauth.account")
+        if elsewhere := confirm_first(request):
+            return elsewhere
         user = self._one_other(request, queryset)
         if user is None:
-            return
+            return None
         count = inviting.remove_factors(user=user, actor=audit.actor_of(request))
         words = ngettext("{count} factor of {name} removed.", "{count} factors of {name} removed.", count)
         self.message_user(request, words.format(count=count, name=user.get_username()), messages.SUCCESS)
+        return None
 
     def _one_other(self, request: HttpRequest, queryset: QuerySet[User]) -> User | None:
         """The chosen user, where it is one, and one that the administrator may touch; who says why not where not."""

@@ -21,6 +21,13 @@ def end_sessions_of(*, user: User, but: str | None = None) -> int:
     return Session.objects.filter(session_key__in=keys).delete()[0]
 
 
+def forget_ended_sessions() -> int:
+    """Remove the rows of sessions that ended by themselves, and of the users' lists with them. How many there were."""
+    count = Session.objects.filter(expire_date__lte=timezone.now()).delete()[0]
+    UserSession.objects.exclude(session_key__in=Session.objects.values("session_key")).delete()
+    return count
+
+
 def _standing(but: str | None) -> list[Session]:
     return list(Session.objects.filter(expire_date__gt=timezone.now()).exclude(session_key=but or ""))
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 from allauth.account import views as allauth_views
-from allauth.account.decorators import reauthentication_required
 from allauth.account.internal.stagekit import clear_login
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.models import Authenticator
@@ -24,6 +23,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from diagnoses.accounts import timeouts
+from diagnoses.accounts.again import confirm_first
 from diagnoses.selectors.second_factors import FACTORS, lacks_second_factor
 from diagnoses.services.inviting import accept_invitation, invited_user
 
@@ -101,7 +101,12 @@ def admin_password(request: HttpRequest) -> HttpResponse:
     return redirect("account_change_password")
 
 
-change_password = never_cache(reauthentication_required(app="allauth.account")(allauth_views.password_change))
+@sensitive_post_parameters("oldpassword", "password1", "password2")
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def change_password(request: HttpRequest) -> HttpResponse:
+    """Change one's password, knowing the current one."""
+    return confirm_first(request) or allauth_views.password_change(request)
 
 
 class RemoveKey(RemoveWebAuthnView):  # type: ignore[misc]

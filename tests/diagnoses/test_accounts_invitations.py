@@ -18,6 +18,7 @@ from diagnoses.services import inviting
 from diagnoses.services.inviting import invite
 from tests.conftest import PASSWORD
 from tests.diagnoses.conftest import browser_of
+from tests.diagnoses.panel import change_user
 from tests.diagnoses.signing_in import factors_of, give_app, give_recovery_codes, is_in, post_password, text, visitor
 
 NEW = "five words nobody else joins"
@@ -184,3 +185,15 @@ def test_the_panel_shows_neither_factors_nor_sessions(superuser_panel: Client) -
 @pytest.fixture
 def superuser_panel(db: None) -> Client:
     return browser_of(User.objects.create_superuser("root", password=PASSWORD))
+
+
+def test_an_address_for_mail_is_changed_by_who_says_again_who_they_are(administrator: User, clinician: User) -> None:
+    client = visitor()
+    post_password(client, "administrator")
+    change_user(client, clinician, email="other@hospital.example", is_superuser=None, user_permissions=None)
+    clinician.refresh_from_db()
+    assert clinician.email == ""
+    url = reverse("admin:auth_user_change", args=[clinician.pk])
+    client.post(reverse("account_reauthenticate"), {"password": PASSWORD, "next": url})
+    clinician.refresh_from_db()
+    assert clinician.email == "other@hospital.example"

@@ -3,12 +3,14 @@
 from typing import Any
 
 import pytest
+from allauth.usersessions.models import UserSession
 from asgiref.sync import async_to_sync
 from django.conf import LazySettings
 from django.contrib.auth.models import Group, Permission, User
 from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from rest_framework.authtoken.models import Token
 
 from diagnoses.accounts import timeouts
@@ -16,6 +18,7 @@ from diagnoses.accounts.middleware import POLLS
 from diagnoses.models import AuditEvent, ModelVersion, Study
 from diagnoses.models.audit import AuditAction
 from diagnoses.roles import Role
+from diagnoses.services.sessions import forget_ended_sessions
 from diagnoses.states import JobStatus
 from diagnoses.views import studies as study_views
 from tests.conftest import PASSWORD, make_user
@@ -179,6 +182,7 @@ def test_a_change_of_password_ends_the_other_sessions_and_not_this_one(clinician
     form = {"oldpassword": PASSWORD, "password1": NEW, "password2": NEW}
     url = reverse("account_change_password")
     assert here.post(url, form)["Location"].startswith(reverse("account_reauthenticate"))
+    assert NEW not in str([row.get_decoded() for row in Session.objects.all()])
     clinician.refresh_from_db()
     assert clinician.check_password(PASSWORD)
     confirm(here)
@@ -279,3 +283,13 @@ def test_a_half_made_sign_in_dies_with_the_password(clinician: User) -> None:
     clinician.save()
     post_code(client, "123456")
     assert client.get(reverse("mfa_authenticate"))["Location"] == reverse("sign_in")
+
+
+def test_sessions_that_ended_by_themselves_are_cleared_away(clinician: User, outsider: User) -> None:
+    clients = visitor(), visitor()
+    for client, name in zip(clients, ("clinician", "outsider"), strict=True):
+        post_password(client, name)
+    Session.objects.filter(session_key=clients[0].session.session_key).update(expire_date=timezone.now())
+    assert forget_ended_sessions() == 1
+    assert [session.user for session in UserSession.objects.all()] == [outsider]
+    assert is_in(clients[1])
