@@ -102,14 +102,16 @@ class AuditedUserAdmin(Audited, UserAdmin):  # type: ignore[type-arg]
         user = self._one_other(request, queryset)
         if user is None:
             return None
-        link = inviting.invite(user=user, actor=audit.actor_of(request))
-        mailed = inviting.mail_invitation(user=user, link=link)
+        path = inviting.invite(user=user, actor=audit.actor_of(request))
+        mailed = inviting.mail_invitation(user=user, path=path)
         words = (
             gettext("Mailed to {name}, and for you to hand over, shown once, valid {days} days: {link}")
             if mailed
             else gettext("Hand this link to {name}. It is shown once, and valid {days} days: {link}")
         )
-        said = format_html(words, name=user.get_username(), days=inviting.VALID_DAYS, link=link)
+        said = format_html(
+            words, name=user.get_username(), days=inviting.VALID_DAYS, link=request.build_absolute_uri(path)
+        )
         self.message_user(request, said, messages.SUCCESS)
         return None
 

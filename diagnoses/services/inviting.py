@@ -33,15 +33,15 @@ def clock() -> datetime:
 
 @transaction.atomic
 def invite(*, user: User, actor: Actor) -> str:
-    """A link with which the user chooses a password, once, within three days. Links from before are void."""
+    """The path of a link with which the user chooses a password, once. Links from before are void."""
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     Invitation.objects.filter(user=user, used_at=None).delete()
     Invitation.objects.create(user=user, token_hash=_hash(token), expires_at=clock() + timedelta(days=VALID_DAYS))
     audit.record(AuditAction.ACCOUNT_INVITED, actor, user)
-    return f"{settings.CXR_SITE_URL}{reverse('invitation', args=[token])}"
+    return reverse("invitation", args=[token])
 
 
-def mail_invitation(*, user: User, link: str) -> bool:
+def mail_invitation(*, user: User, path: str) -> bool:
     """Send the link to the user, where there is a mail server and an address. Whether it was sent."""
     if not settings.CXR_SENDS_MAIL or not user.email:
         return False
@@ -49,7 +49,7 @@ def mail_invitation(*, user: User, link: str) -> bool:
         subject = _("Your account at the chest X-ray reader")
         text = _("Choose your password within %(days)s days. The link works once: %(link)s") % {
             "days": VALID_DAYS,
-            "link": link,
+            "link": f"{settings.CXR_SITE_URL}{path}",
         }
     try:
         send_mail(subject, f"{text}\n", settings.DEFAULT_FROM_EMAIL, [user.email])

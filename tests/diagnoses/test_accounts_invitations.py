@@ -81,7 +81,7 @@ def test_what_was_invited_and_set_is_on_record_without_the_link(panel: Client, c
 
 
 def test_a_link_is_valid_three_days(clinician: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = path_of(invite(user=clinician, actor=NOBODY))
+    path = invite(user=clinician, actor=NOBODY)
     now = timezone.now()
     for later, status in ((timedelta(days=3, seconds=-5), 200), (timedelta(days=3, seconds=5), 404)):
         monkeypatch.setattr(inviting, "clock", lambda later=later: now + later)
@@ -89,7 +89,7 @@ def test_a_link_is_valid_three_days(clinician: User, monkeypatch: pytest.MonkeyP
 
 
 def test_a_new_link_voids_the_one_before_and_a_switched_off_account_has_none(clinician: User) -> None:
-    first, second = (path_of(invite(user=clinician, actor=NOBODY)) for _ in range(2))
+    first, second = (invite(user=clinician, actor=NOBODY) for _ in range(2))
     assert (visitor().get(first).status_code, visitor().get(second).status_code) == (404, 200)
     User.objects.update(is_active=False)
     assert visitor().get(second).status_code == 404
@@ -97,14 +97,14 @@ def test_a_new_link_voids_the_one_before_and_a_switched_off_account_has_none(cli
 
 @pytest.mark.parametrize("password", ["short", "password1234", "clinician-123", "qwertyuiop12"])
 def test_a_bad_password_is_told_and_the_link_stays(clinician: User, password: str) -> None:
-    path = path_of(invite(user=clinician, actor=NOBODY))
+    path = invite(user=clinician, actor=NOBODY)
     assert choose(visitor(), path, password) == 400
     assert visitor().get(path).status_code == 200
 
 
 def test_a_link_ends_the_sessions_there_are(clinician: User) -> None:
     client = browser_of(clinician)
-    choose(visitor(), path_of(invite(user=clinician, actor=NOBODY)))
+    choose(visitor(), invite(user=clinician, actor=NOBODY))
     assert not is_in(client)
 
 

@@ -1,5 +1,8 @@
 """Passwords: long, of any kind, and kept with Argon2id."""
 
+import statistics
+import time
+
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
@@ -79,3 +82,18 @@ def test_a_session_of_a_switched_off_account_stays_shut_to_the_right_password(cl
     client = browser_of(clinician)
     assert "correct username and password" in post_password(client, "clinician").content.decode()
     assert not is_in(client)
+
+
+def test_a_known_and_an_unknown_name_take_the_same_work(db: None) -> None:
+    User.objects.create_user("known", password=PASSWORD)
+    User.objects.create_user("switched-off", password=PASSWORD, is_active=False)
+    spent: dict[str, list[float]] = {"known": [], "switched-off": [], "unknown": []}
+    for turn in range(7):
+        for name, seconds in spent.items():
+            client = visitor(f"192.0.2.{turn}")
+            began = time.perf_counter()
+            post_password(client, name, "not the password")
+            seconds.append(time.perf_counter() - began)
+    middle = {name: statistics.median(seconds) * 1000 for name, seconds in spent.items()}
+    print("milliseconds of a failed sign-in: " + ", ".join(f"{name} {value:.0f}" for name, value in middle.items()))
+    assert max(middle.values()) < 2 * min(middle.values())
