@@ -65,7 +65,7 @@ class NewUserForm(forms.ModelForm):  # type: ignore[type-arg]
 class KnownUserForm(UserChangeForm):  # type: ignore[type-arg]
     """An account, of whose password nothing is shown."""
 
-    password = None
+    password = None  # type: ignore[assignment]
 
 
 class AuditedUserAdmin(Audited, UserAdmin):  # type: ignore[type-arg]

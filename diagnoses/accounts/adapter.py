@@ -6,6 +6,7 @@ from typing import Any
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
 from allauth.usersessions.adapter import DefaultUserSessionsAdapter
 from cryptography.fernet import Fernet, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -76,7 +77,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """As the audit has it; where there is none the request came from this machine."""
-        return request.META.get("REMOTE_ADDR") or "127.0.0.1"
+        return str(request.META.get("REMOTE_ADDR") or "127.0.0.1")
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
         """Where one came from."""
@@ -114,7 +115,7 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
     def can_delete_authenticator(self, authenticator: Any) -> bool:
         """Not the last one of somebody whose role needs one."""
         user = authenticator.user
-        others = type(authenticator).objects.filter(user=user, type__in=FACTORS).exclude(pk=authenticator.pk)
+        others = Authenticator.objects.filter(user=user, type__in=FACTORS).exclude(pk=authenticator.pk)
         return others.exists() or not needs_second_factor(user)
 
     def encrypt(self, text: str) -> str:
@@ -127,7 +128,7 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
 
     def generate_authenticator_name(self, user: User, type: Any) -> str:  # noqa: A002 - as allauth calls it
         """For a key that was given no name."""
-        count = user.authenticator_set.filter(type=type).count()  # type: ignore[attr-defined]
+        count = Authenticator.objects.filter(user=user, type=type).count()
         return _("Security key {number}").format(number=count + 1)
 
 

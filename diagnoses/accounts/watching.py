@@ -41,7 +41,7 @@ def _look_before(sender: Any, instance: User, update_fields: Any = None, **_: An
         return
     before = User.objects.filter(pk=instance.pk).values(*_WATCHED).first()
     # A hash that is only made anew, at sign-in, comes without the password being set.
-    is_new_password = instance._password is not None  # type: ignore[attr-defined]
+    is_new_password = getattr(instance, "_password", None) is not None
     instance.__dict__[_BEFORE] = before and (before, is_new_password)
 
 

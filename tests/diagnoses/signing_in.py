@@ -20,7 +20,7 @@ ELSEWHERE = "198.51.100.9"
 
 def code_at(steps: int = 0, secret: str = SECRET) -> str:
     """What an authenticator app shows so many half-minutes from now."""
-    return format_hotp_value(hotp_value(secret, int(time.time()) // 30 + steps))
+    return str(format_hotp_value(hotp_value(secret, int(time.time()) // 30 + steps)))
 
 
 def wrong_code() -> str:
@@ -34,7 +34,7 @@ def give_app(user: User) -> None:
 
 
 def give_recovery_codes(user: User) -> list[str]:
-    return RecoveryCodes.activate(user).get_unused_codes()
+    return list(RecoveryCodes.activate(user).get_unused_codes())
 
 
 def post_password(client: Client, name: str, password: str = PASSWORD, **more: str) -> Any:
