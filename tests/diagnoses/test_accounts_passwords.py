@@ -97,3 +97,8 @@ def test_a_known_and_an_unknown_name_take_the_same_work(db: None) -> None:
     middle = {name: statistics.median(seconds) * 1000 for name, seconds in spent.items()}
     print("milliseconds of a failed sign-in: " + ", ".join(f"{name} {value:.0f}" for name, value in middle.items()))
     assert max(middle.values()) < 2 * min(middle.values())
+
+
+@pytest.mark.parametrize("name", ["", "x" * 151, "a\x00b"])
+def test_a_name_that_cannot_be_one_is_told(db: None, name: str) -> None:
+    assert 'role="alert"' in post_password(visitor(), name).content.decode()
