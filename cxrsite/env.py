@@ -15,6 +15,8 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from diagnoses.roles import Role
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 SITE_ENVIRONMENT_FILE = BASE_DIR / "var" / "site.env"
 """Written by `make run`, so that `manage.py` in a second terminal talks to the same servers."""
@@ -143,6 +145,22 @@ def _check_time_zone(name: str) -> str:
     return name
 
 
+def mfa_roles_of(text: str) -> frozenset[str]:
+    """The roles that need a second factor. Raises ValueError for a word that is no role."""
+    words = words_of(text)
+    if words == ["none"]:
+        return frozenset()
+    known = [role.value for role in Role]
+    if not words or not set(words) <= set(known):
+        raise ValueError(f"give roles out of {', '.join(known)}, with commas between them, or `none`")
+    return frozenset(words)
+
+
+def _check_mfa_roles(text: str) -> str:
+    mfa_roles_of(text)
+    return text
+
+
 class Environment(BaseSettings):
     """The settings that a site may choose. Only what is secret or names a server has no default."""
 
@@ -215,6 +233,9 @@ class Environment(BaseSettings):
         alias="CXR_EMAIL_FROM", default=None, validate_default=True, pattern=r"^[^@\s]+@[^@\s]+$"
     )
     site_url: Annotated[str | None, AfterValidator(_check_site_url)] = Field(alias="CXR_SITE_URL", default=None)
+    idle_minutes: int = Field(alias="CXR_IDLE_MINUTES", default=15, ge=3, le=24 * 60)
+    session_hours: int = Field(alias="CXR_SESSION_HOURS", default=12, ge=1, le=24)
+    mfa_roles: Annotated[str, AfterValidator(_check_mfa_roles)] = Field(alias="CXR_MFA_ROLES", default=",".join(Role))
     time_zone: Annotated[str, AfterValidator(_check_time_zone)] = Field(
         alias="CXR_TIME_ZONE", default="Asia/Ho_Chi_Minh"
     )

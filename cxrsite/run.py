@@ -151,6 +151,7 @@ def make_environment(options: Options, servers: list[Server]) -> dict[str, str]:
         "CXR_SECRET_KEY": kept_secret(options.var / "secret_key"),
         "CXR_AUDIT_KEY": kept_secret(options.var / "audit_key"),
         "CXR_HTTPS": "0",
+        "CXR_MFA_ROLES": "none",
         "CXR_ALLOWED_HOSTS": ",".join(_names_of_this_machine(options.host)),
         "CXR_VAR_DIR": str(options.var),
         "CXR_ENV_FILE": "",

@@ -4,7 +4,7 @@ import sys
 from urllib.parse import unquote, urlsplit
 
 from cxrsite.database import acts_as_owner, database_settings, redis_tls, role_of, secrets_of
-from cxrsite.env import BASE_DIR, SECRETS, StorageKind, read_environment, revealed, words_of
+from cxrsite.env import BASE_DIR, SECRETS, StorageKind, mfa_roles_of, read_environment, revealed, words_of
 
 ENV = read_environment()
 
@@ -36,6 +36,10 @@ INSTALLED_APPS = [
     "crispy_bootstrap5",
     "diagnoses",
     "workers",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
 ]
 
 MIDDLEWARE = [
@@ -51,7 +55,10 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "diagnoses.denials.DenialsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "diagnoses.accounts.middleware.SessionTimesMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "diagnoses.accounts.middleware.SecondFactorMiddleware",
     "diagnoses.preferences.PreferencesMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -68,6 +75,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "diagnoses.preferences.preferences",
+                "diagnoses.accounts.timeouts.session_left",
                 "diagnoses.selectors.pausing.pause",
                 "diagnoses.selectors.emergencies.emergencies",
             ],
@@ -108,19 +116,52 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 
+# Accounts. The first hasher makes new hashes; those of the second are made anew at the next sign-in.
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "diagnoses.accounts.validators.LengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+CXR_IDLE_SECONDS = ENV.idle_minutes * 60
+CXR_SESSION_SECONDS = ENV.session_hours * 60 * 60
+CXR_MFA_ROLES = mfa_roles_of(ENV.mfa_roles)
+ACCOUNT_ADAPTER = "diagnoses.accounts.adapter.AccountAdapter"
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_RATE_LIMITS = False  # ours are kept in the database, and lock nobody out by their name alone
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 5 * 60
+ACCOUNT_SESSION_REMEMBER = False
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
+ACCOUNT_FORMS = {"login": "diagnoses.accounts.forms.SignInForm"}
+MFA_ADAPTER = "diagnoses.accounts.adapter.SecondFactorAdapter"
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_FORMS = {
+    "activate_totp": "diagnoses.accounts.forms.ActivateForm",
+    "authenticate": "diagnoses.accounts.forms.CodeForm",
+    "reauthenticate": "diagnoses.accounts.forms.CodeAgainForm",
+    "authenticate_webauthn": "diagnoses.accounts.forms.KeyForm",
+    "reauthenticate_webauthn": "diagnoses.accounts.forms.KeyAgainForm",
+}
+MFA_RATE_LIMITS = False
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_RECOVERY_CODE_DIGITS = 10
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_TOTP_ISSUER = "Chest X-ray reader"
+MFA_TOTP_TOLERANCE = 1  # clocks of telephones that are half a minute off
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not ENV.https
+USERSESSIONS_ADAPTER = "diagnoses.accounts.adapter.SessionsAdapter"
 LOGIN_URL = "sign_in"
 LOGIN_REDIRECT_URL = "worklist"
 LOGOUT_REDIRECT_URL = "sign_in"
 # A cookie with this prefix is taken from this very host and over TLS alone: no neighbour in the domain plants one.
 _COOKIE = "__Host-" if ENV.https else ""
 SESSION_COOKIE_NAME = f"{_COOKIE}sessionid"
-SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_COOKIE_AGE = CXR_SESSION_SECONDS
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = ENV.https
 SESSION_COOKIE_SAMESITE = "Lax"  # a link in a mail finds its reader signed in
@@ -142,14 +183,17 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 SECURE_REFERRER_POLICY = "same-origin"  # none at all would take the Origin from our own forms, which CSRF's check needs
 X_FRAME_OPTIONS = "DENY"
-# The viewer fills the screen. Nothing else of what a browser can do is used.
+# The viewer fills the screen, and security keys sign in. Nothing else of what a browser can do is used.
 _UNUSED = words_of(
     "accelerometer, autoplay, camera, clipboard-read, clipboard-write, display-capture, encrypted-media, "
     "gamepad, geolocation, gyroscope, hid, idle-detection, local-fonts, magnetometer, microphone, midi, payment, "
-    "picture-in-picture, publickey-credentials-create, publickey-credentials-get, screen-wake-lock, serial, "
+    "picture-in-picture, screen-wake-lock, serial, "
     "storage-access, usb, window-management, xr-spatial-tracking"
 )
-PERMISSIONS_POLICY: dict[str, list[str]] = {"fullscreen": ["self"], **{feature: [] for feature in _UNUSED}}
+PERMISSIONS_POLICY: dict[str, list[str]] = {
+    **{feature: ["self"] for feature in ("fullscreen", "publickey-credentials-create", "publickey-credentials-get")},
+    **{feature: [] for feature in _UNUSED},
+}
 # Nothing but our own files, and nothing written into a page: what a page shows of what people typed runs nowhere. The
 # style sheet brings small drawings along as data, and the viewer draws what it was sent.
 CONTENT_SECURITY_POLICY = {

@@ -6,8 +6,8 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ActionForm
-from django.contrib.auth.admin import GroupAdmin, UserAdmin
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.admin import GroupAdmin
+from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from diagnoses import audit
+from diagnoses.accounts_admin import Audited, is_superuser
 from diagnoses.audit import Actor
 from diagnoses.audit_admin import ReadOnly as _ReadOnly
 from diagnoses.models import (
@@ -32,7 +33,6 @@ from diagnoses.models import (
     Study,
     Worker,
 )
-from diagnoses.models.audit import AuditAction
 from diagnoses.models.registry import Standing
 from diagnoses.roles import MAY_PROMOTE, MAY_REVOKE_TOKENS
 from diagnoses.selectors.shadow import MOST_ROWS, shadow_comparison
@@ -44,23 +44,6 @@ from diagnoses.templatetags.percent import decimals
 admin.site.site_header = _("Chest X-ray reader: administration")
 admin.site.site_title = _("Chest X-ray reader")
 admin.site.index_title = _("Users, studies, jobs and the audit")
-
-
-class _Audited(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Puts every change that is made here on record, beside Django's own log."""
-
-    def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
-        audit.record(AuditAction.ROW_ADDED, audit.actor_of(request), obj, changes=message)
-        return super().log_addition(request, obj, message)
-
-    def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
-        audit.record(AuditAction.ROW_CHANGED, audit.actor_of(request), obj, changes=message)
-        return super().log_change(request, obj, message)
-
-    def log_deletions(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
-        for row in queryset:
-            audit.record(AuditAction.ROW_DELETED, audit.actor_of(request), row)
-        return super().log_deletions(request, queryset)
 
 
 class _ReadOnlyRows(admin.TabularInline):  # type: ignore[type-arg]
@@ -299,19 +282,7 @@ class WorkerAdmin(_ReadOnly):
         return ", ".join(str(version) for version in worker.model_versions.all())
 
 
-class AuditedUserAdmin(_Audited, UserAdmin):  # type: ignore[type-arg]
-    """Accounts. Only a superuser hands out rights beyond the roles, or touches another superuser."""
-
-    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
-        fixed = super().get_readonly_fields(request, obj)
-        return fixed if _is_superuser(request) else (*fixed, "is_superuser", "user_permissions")
-
-    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        above = obj is not None and obj.is_superuser and not _is_superuser(request)
-        return not above and super().has_change_permission(request, obj)
-
-
-class AuditedGroupAdmin(_Audited, GroupAdmin):
+class AuditedGroupAdmin(Audited, GroupAdmin):
     """The roles."""
 
 
@@ -328,7 +299,7 @@ class ApiTokenAdmin(_ReadOnly):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiToken]:
         tokens = super().get_queryset(request)
-        return tokens if _is_superuser(request) else tokens.filter(user__is_superuser=False)
+        return tokens if is_superuser(request) else tokens.filter(user__is_superuser=False)
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         """Asked by Django for the action below."""
@@ -343,10 +314,5 @@ class ApiTokenAdmin(_ReadOnly):
         self.message_user(request, words, messages.SUCCESS if revoked else messages.WARNING)
 
 
-def _is_superuser(request: HttpRequest) -> bool:
-    return isinstance(request.user, User) and request.user.is_superuser
-
-
-admin.site.unregister([User, Group])
-admin.site.register(User, AuditedUserAdmin)
+admin.site.unregister(Group)
 admin.site.register(Group, AuditedGroupAdmin)

@@ -13,14 +13,15 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from diagnoses import audit
-from diagnoses.admin import AuditedUserAdmin, _Audited, _ReadOnly
+from diagnoses.accounts_admin import Audited, AuditedUserAdmin
+from diagnoses.audit_admin import ReadOnly
 from diagnoses.models import Department, EmergencyAccess, Profile
 from diagnoses.models.audit import AuditAction
 from diagnoses.selectors.emergencies import events_under
 
 
 @admin.register(Department)
-class DepartmentAdmin(_Audited):
+class DepartmentAdmin(Audited):
     """The departments. One that is not wanted any more is closed; the record goes on naming it."""
 
     list_display = ("name", "active")
@@ -30,7 +31,7 @@ class DepartmentAdmin(_Audited):
 
 
 @admin.register(EmergencyAccess)
-class EmergencyAccessAdmin(_ReadOnly):
+class EmergencyAccessAdmin(ReadOnly):
     """Who saw whom in an emergency, why, and what they opened. Nothing here can be added, changed or deleted."""
 
     list_display = ("granted_at", "user", "patient", "reason", "until", "ended_at")

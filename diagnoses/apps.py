@@ -14,6 +14,7 @@ class DiagnosesConfig(AppConfig):
         # Receivers of Django's own sign-in signals and the system checks register themselves on import.
         # So does the panel's part that builds on the panel.
         from diagnoses import admin_access, checks, signin_audit  # noqa: F401
+        from diagnoses.accounts import watching  # noqa: F401
         from diagnoses.language import translate_names
 
         for model in self.get_models():

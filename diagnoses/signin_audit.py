@@ -1,7 +1,8 @@
-"""Sign-ins of every outcome, from Django's own signals, on record."""
+"""Sign-ins of every outcome, from Django's and allauth's own signals, on record."""
 
 from typing import Any
 
+from allauth.mfa.signals import authentication_failed, authenticator_reset
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.dispatch import receiver
@@ -28,3 +29,13 @@ def _failed(sender: Any, credentials: dict[str, Any], request: HttpRequest | Non
     typed = str(credentials.get("username", ""))[:150]
     address = request.META.get("REMOTE_ADDR", "") if request else ""
     audit.record(AuditAction.SIGN_IN_FAILED, audit.Actor(None, typed, address))
+
+
+@receiver(authentication_failed)
+def _second_factor_failed(sender: Any, request: HttpRequest, user: User, **_: Any) -> None:
+    audit.record(AuditAction.SECOND_FACTOR_FAILED, audit.user_actor(user, request.META.get("REMOTE_ADDR", "")))
+
+
+@receiver(authenticator_reset)
+def _new_recovery_codes(sender: Any, request: HttpRequest, user: User, authenticator: Any, **_: Any) -> None:
+    audit.record(AuditAction.FACTOR_ADDED, audit.actor_of(request), user, type=authenticator.type)

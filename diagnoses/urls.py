@@ -1,10 +1,14 @@
 """All addresses of the product."""
 
+from allauth.account import views as account_views
+from allauth.mfa.base import views as mfa_views
 from django.contrib import admin
 from django.contrib.auth import views as auth_views
 from django.urls import include, path
+from django.views.decorators.cache import never_cache
 
 from diagnoses.views import (
+    account,
     agreement,
     compare,
     dashboard,
@@ -82,9 +86,16 @@ urlpatterns = [
     path("preferences/theme/", preferences.set_theme, name="set_theme"),
     path("account/tokens/", tokens.api_tokens, name="api_tokens"),
     path("account/tokens/<int:token_id>/revoke/", tokens.revoke_api_token, name="revoke_api_token"),
-    path("sign-in/", auth_views.LoginView.as_view(template_name="diagnoses/sign_in.html"), name="sign_in"),
+    path("sign-in/", account_views.login, name="sign_in"),
+    path("sign-in/", account_views.login, name="account_login"),  # as allauth calls it
+    path("sign-in/cancel/", account.cancel_sign_in, name="cancel_sign_in"),
+    path("sign-in/second-factor/", never_cache(mfa_views.authenticate), name="mfa_authenticate"),
     path("sign-out/", auth_views.LogoutView.as_view(), name="sign_out"),
+    path("invitation/<str:token>/", account.invitation, name="invitation"),
+    path("account/", include("diagnoses.account_urls")),
     path("api/v1/", include("diagnoses.api.urls")),
+    path("admin/login/", account.admin_sign_in, name="admin_sign_in"),
+    path("admin/password_change/", account.admin_password, name="admin_password"),
     path("admin/r/<path:rest>", nowhere.nowhere, name="nowhere"),
     path("admin/", admin.site.urls),
     path("healthz", health.healthz, name="healthz"),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from django.apps import apps
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.core.cache import cache
 from django.db import transaction
 from django.test import Client
@@ -43,6 +43,8 @@ TABLE = Path(__file__).with_name("access_table.txt")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 API = "api/"
 PATIENT_ID = "P-0001"
+NEEDS_FACTOR = "needs-factor"
+"""The one role that asks for a second factor here, so that one column has to do with it and no other."""
 
 _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>|\(\?P<(\w+)>[^)]*\)")
 _ANYTHING = {
@@ -69,6 +71,13 @@ def _deactivated() -> User:
     return user
 
 
+def _factorless() -> User:
+    """A colleague whose role asks for a second factor, and who has none yet."""
+    user = _clinician("factorless", "Ward A")
+    user.groups.add(Group.objects.create(name=NEEDS_FACTOR))
+    return user
+
+
 PEOPLE: dict[str, Callable[[], User] | None] = {
     "anonymous": None,
     "sender": lambda: _clinician("sender", "Ward A"),
@@ -78,6 +87,7 @@ PEOPLE: dict[str, Callable[[], User] | None] = {
     "auditor": lambda: make_user("auditor", Role.AUDITOR, is_staff=True),
     "administrator": lambda: make_user("administrator", Role.ADMINISTRATOR, is_staff=True),
     "deactivated": _deactivated,
+    "factorless": _factorless,
 }
 """The columns of the table, each with what makes the account behind it."""
 
@@ -220,3 +230,12 @@ def answers(house: House) -> list[str]:
 def unknown(address: Address) -> dict[str, object]:
     """Keys for its rows that nothing has."""
     return {name: uuid.uuid4() for name in address.parameters if name.endswith("_id") and name != "view_id"}
+
+
+def shown_to(who: str) -> set[str]:
+    """The names of all addresses that answer this person's GET with 200, as the checked-in table has it."""
+    head, *lines = TABLE.read_text().splitlines()
+    column = len(head.split()) - head.split().index(who)
+    names = {f"/{place.route}": place.name for place in addresses()}
+    rows = [line.split() for line in lines]
+    return {names[row[0]] for row in rows if "GET" in row and row[-column] == "200"}

@@ -29,6 +29,7 @@ os.environ |= {
     "CXR_ENV_FILE": "",
     "CXR_SECRET_KEY": "a key for tests alone, as long as a real one has to be",
     "CXR_HTTPS": "0",
+    "CXR_MFA_ROLES": "none",
     "CXR_VAR_DIR": str(FOLDER),
     "TF_CPP_MIN_LOG_LEVEL": "3",
 }

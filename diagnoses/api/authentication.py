@@ -7,6 +7,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from diagnoses.models import ApiToken
+from diagnoses.selectors.second_factors import lacks_second_factor
 from diagnoses.selectors.tokens import find_token, refusal_of, token_now
 from diagnoses.services.tokens import mark_used
 
@@ -32,4 +33,6 @@ def _admitted(token: ApiToken | None) -> ApiToken:
         raise AuthenticationFailed(_("There is no such token. Make one under API tokens."))
     if refusal := refusal_of(token):
         raise AuthenticationFailed(refusal)
+    if lacks_second_factor(token.user):
+        raise AuthenticationFailed(_("This account needs a second factor. Sign in on the site and set one up there."))
     return token

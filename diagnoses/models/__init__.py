@@ -10,6 +10,7 @@ from diagnoses.models.patient import Patient
 from diagnoses.models.people import Notification, Profile, SavedView
 from diagnoses.models.reading import PauseChange, Reading
 from diagnoses.models.registry import ModelChange, ModelVersion, Worker
+from diagnoses.models.sign_in import FailedAttempts, Invitation
 from diagnoses.models.study import Image, RejectedFile, Study
 from diagnoses.models.token import ApiToken
 
@@ -21,7 +22,9 @@ __all__ = [
     "Department",
     "EmergencyAccess",
     "Export",
+    "FailedAttempts",
     "Image",
+    "Invitation",
     "Job",
     "JobTransition",
     "ModelChange",

@@ -16,6 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from diagnoses import audit
+from diagnoses.accounts.timeouts import session_stands
 from diagnoses.forms import StudyForm
 from diagnoses.imaging.heatmap import Palette
 from diagnoses.models import Image, Study
@@ -81,7 +82,8 @@ async def study_events(request: HttpRequest, study_id: uuid.UUID) -> StreamingHt
     """Server-sent events: one at each change, each only a hint to fetch the page's changing part again."""
     user = await request.auser()
     await sync_to_async(_visible_state)(user, study_id)
-    response = StreamingHttpResponse(_changes(user, study_id), content_type="text/event-stream")
+    changes = _changes(user, study_id, request.session.session_key)
+    response = StreamingHttpResponse(changes, content_type="text/event-stream")
     response["X-Accel-Buffering"] = "no"
     return response
 
@@ -156,13 +158,15 @@ def _visible_state(user: Viewer, study_id: uuid.UUID) -> StudyState:
         raise Http404 from error
 
 
-def _look(user: Viewer, study_id: uuid.UUID) -> tuple[bool, str]:
-    """Whether all has ended, and what changes whenever the page should.
+def _look(user: Viewer, study_id: uuid.UUID, session: str | None) -> tuple[bool, str] | None:
+    """Whether all has ended, and what changes whenever the page should; None once the session has ended.
 
     Without keeping a database connection for as long as the page stays open.
     """
     with LOOKING:
         try:
+            if not session_stands(session):
+                return None
             state = study_state(user, study_id)
             waiting = waiting_of(state)
             pause = pause_of_late()
@@ -171,15 +175,18 @@ def _look(user: Viewer, study_id: uuid.UUID) -> tuple[bool, str]:
             close_old_connections()
 
 
-async def _changes(user: Viewer, study_id: uuid.UUID) -> AsyncIterator[str]:
-    """An event at each change until all has ended. After five minutes the browser is left to connect anew."""
+async def _changes(user: Viewer, study_id: uuid.UUID, session: str | None) -> AsyncIterator[str]:
+    """An event at each change until all has ended, or the session. After five minutes the browser connects anew."""
     seen = ""
     until = time.monotonic() + _STREAM_SECONDS
     pace = Pace()
     yield "retry: 2000\n\n"
     with following_async(study_id) as changes:
         while time.monotonic() < until:
-            ended, now = await sync_to_async(_look)(user, study_id)
+            looked = await sync_to_async(_look)(user, study_id, session)
+            if looked is None:
+                return
+            ended, now = looked
             if now != seen:
                 seen = now
                 yield f"event: state\ndata: {json.dumps({'ended': ended})}\n\n"

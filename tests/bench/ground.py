@@ -78,6 +78,7 @@ def ground() -> Iterator[Ground]:
             "CXR_ENV_FILE": "",
             "CXR_HTTPS": "0",
             "CXR_LOG_LEVEL": "WARNING",
+            "CXR_MFA_ROLES": "none",
             "CXR_SECRET_KEY": "a key for benches alone, as long as a real one has to be",
             "CXR_VAR_DIR": str(folder),
             "DJANGO_SETTINGS_MODULE": "cxrsite.settings",

@@ -3,21 +3,34 @@
 import os
 
 import pytest
+from django.conf import LazySettings
 from django.test import Client
 from django.urls import reverse
 
 from diagnoses.models import ModelVersion
-from tests.access import PATIENT_ID, PEOPLE, TABLE, Address, House, addresses, answers, open_house, unknown
+from tests.access import (
+    NEEDS_FACTOR,
+    PATIENT_ID,
+    PEOPLE,
+    TABLE,
+    Address,
+    House,
+    addresses,
+    answers,
+    open_house,
+    unknown,
+)
 from tests.access_table import WRITE
 from tests.diagnoses.conftest import browser_of
 
-SIGNED_IN = [who for who in PEOPLE if who not in ("anonymous", "deactivated")]
+SIGNED_IN = [who for who in PEOPLE if who not in ("anonymous", "deactivated", "factorless")]
 OPEN_TO_ALL = {"colour_bar", "healthz", "readyz", "sign_in", "set_language", "admin:login"}
 """What one need not be signed in for."""
 
 
 @pytest.fixture
-def house(model_version: ModelVersion) -> House:
+def house(model_version: ModelVersion, settings: LazySettings) -> House:
+    settings.CXR_MFA_ROLES = frozenset({NEEDS_FACTOR})
     return open_house(model_version)
 
 

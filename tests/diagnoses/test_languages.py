@@ -23,9 +23,9 @@ from diagnoses.selectors.cases import Case
 from diagnoses.services.jobs import NoResult, end_jobs
 from diagnoses.states import JobStatus, Move
 from tests import pictures
+from tests.access import addresses, open_house
 from tests.diagnoses.conftest import browser_of
-from tests.diagnoses.factory import claim_of, make_export, make_job, make_job_of, make_result, make_study
-from tests.diagnoses.test_access import TABLE, House
+from tests.diagnoses.factory import claim_of, make_job, make_job_of, make_result, make_study
 from tests.language.literals import shown_words
 
 pytestmark = pytest.mark.django_db
@@ -65,11 +65,13 @@ def get(browser: Client, url: str, language: str) -> Any:
 def pages_of(told: Study, model_version: ModelVersion, superuser: User, language: str) -> Iterator[tuple[str, Any]]:
     """Every page that a GET gives, with what it was asked for."""
     clinician = browser_of(told.submitted_by)
-    study = make_study(told.submitted_by, model_version, JobStatus.DONE)
-    house = House(study, make_export(told.submitted_by))
-    for name in TABLE:
-        if TABLE[name][3] == 200 and not name.startswith("api_") and name != "study_events":
-            yield name, get(clinician, house.url(name), language)
+    house = open_house(model_version)
+    sender = browser_of(house.people["sender"])
+    for place in addresses():
+        if not place.is_api and not place.route.startswith("admin/") and place.name != "study_events":
+            page = get(sender, house.path(place), language)
+            if page.status_code == 200:
+                yield place.name, page
     yield "sign_in", get(Client(), reverse("sign_in"), language)
     yield "study", get(clinician, reverse("study", args=[told.pk]), language)
     yield "nothing", get(clinician, "/nothing/", language)

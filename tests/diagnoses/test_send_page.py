@@ -249,7 +249,7 @@ def test_a_page_lets_itself_be_neither_framed_nor_guessed_at(browser: Client, na
 
 
 def test_a_session_is_out_of_reach_of_scripts(clinician: User) -> None:
-    response = Client().post(reverse("sign_in"), {"username": "clinician", "password": PASSWORD})
+    response = Client().post(reverse("sign_in"), {"login": "clinician", "password": PASSWORD})
     cookie = response.cookies["sessionid"]
     assert cookie["httponly"] is True
     assert cookie["samesite"] == "Lax"
@@ -259,20 +259,18 @@ def test_the_sign_in_leads_back_to_where_one_wanted_to_go(clinician: User) -> No
     client = Client()
     url = client.get(reverse("history"))["Location"]
     assert 'value="/history/"' in text(client.get(url))
-    response = client.post(
-        reverse("sign_in"), {"username": "clinician", "password": PASSWORD, "next": reverse("history")}
-    )
+    response = client.post(reverse("sign_in"), {"login": "clinician", "password": PASSWORD, "next": reverse("history")})
     assert response["Location"] == reverse("history")
 
 
 def test_the_sign_in_leads_to_no_other_site(clinician: User) -> None:
-    credentials = {"username": "clinician", "password": PASSWORD, "next": "https://evil.example/"}
+    credentials = {"login": "clinician", "password": PASSWORD, "next": "https://evil.example/"}
     assert Client().post(reverse("sign_in"), credentials)["Location"] == reverse("worklist")
 
 
 def test_a_wrong_password_is_told_without_saying_whether_the_name_exists(clinician: User) -> None:
     pages = [
-        text(Client().post(reverse("sign_in"), {"username": name, "password": "wrong"}))
+        text(Client().post(reverse("sign_in"), {"login": name, "password": "wrong"}))
         for name in ("clinician", "nobody")
     ]
     assert "Please enter a correct username and password" in pages[0]

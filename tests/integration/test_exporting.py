@@ -26,7 +26,7 @@ def people(running_site: Site) -> None:
 def signed_in(site: Site, name: str) -> Iterator[httpx.Client]:
     """A browser without scripts."""
     with httpx.Client(base_url=site.url, timeout=60, follow_redirects=True) as browser:
-        said = {"username": name, "password": PASSWORD, "csrfmiddlewaretoken": token_on(browser.get("/sign-in/").text)}
+        said = {"login": name, "password": PASSWORD, "csrfmiddlewaretoken": token_on(browser.get("/sign-in/").text)}
         assert browser.post("/sign-in/", data=said).status_code == 200
         yield browser
 

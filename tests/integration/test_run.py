@@ -86,7 +86,7 @@ def sign_in(site: Site, user: str, password: str) -> bool:
     with httpx.Client(base_url=site.url, timeout=30) as browser:
         browser.get("/sign-in/").raise_for_status()
         token = browser.cookies["csrftoken"]
-        form = {"username": user, "password": password, "csrfmiddlewaretoken": token}
+        form = {"login": user, "password": password, "csrfmiddlewaretoken": token}
         return browser.post("/sign-in/", data=form).status_code == 302
 
 

@@ -19,7 +19,7 @@ def signed_in(site: Site) -> Iterator[httpx.Client]:
     """The pages in the clinician's hands."""
     with httpx.Client(base_url=site.url, timeout=60) as client:
         client.get("/sign-in/")
-        credentials = {"username": "clinician", "password": site.passwords["clinician"]}
+        credentials = {"login": "clinician", "password": site.passwords["clinician"]}
         answer = client.post("/sign-in/", data=credentials, headers=token(client))
         assert answer.status_code == 302
         yield client

@@ -37,6 +37,9 @@ SCREENS = (
     Screen("models", "/models/"),
     Screen("model", "/models/{model}/"),
     Screen("preferences", "/preferences/"),
+    Screen("security", "/account/"),
+    Screen("sessions", "/account/sessions/"),
+    Screen("is-it-you", "/account/password/"),
     Screen("api-tokens", "/account/tokens/"),
     Screen("not-found", "/there-is-no-such-page/"),
 )

@@ -11,8 +11,10 @@ from django.db import DatabaseError, close_old_connections, connection
 
 from diagnoses.services.anchoring import NoKeyError, anchor, audit_key, make_months, seal
 from diagnoses.services.exporting import remove_expired_exports
+from diagnoses.services.lockout import forget_old_failures
 from diagnoses.services.mailing import mail_notices
 from diagnoses.services.recovery import reconcile
+from diagnoses.services.sessions import forget_ended_sessions
 from diagnoses.services.sweeping import sweep_orphans, sweep_quarantine
 
 _EVERY_SECONDS = 2.0
@@ -99,6 +101,8 @@ def _sweep_again_and_again(stop: threading.Event) -> None:
 
 def _sweep() -> None:
     try:
+        forget_old_failures()
+        forget_ended_sessions()
         remove_expired_exports()
         sweep_quarantine()
         sweep_orphans()

@@ -1,0 +1,1 @@
+"""Who is there: signing in, second factors, how long a session lasts."""

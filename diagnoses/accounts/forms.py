@@ -1,0 +1,91 @@
+"""Allauth's forms, with attempts counted and no code taken twice."""
+
+from typing import Any
+
+from allauth.account.forms import LoginForm
+from allauth.core import context
+from allauth.mfa.adapter import get_adapter
+from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
+from allauth.mfa.models import Authenticator
+from allauth.mfa.signals import authentication_failed
+from allauth.mfa.totp.forms import ActivateTOTPForm
+from allauth.mfa.webauthn.forms import AuthenticateWebAuthnForm, ReauthenticateWebAuthnForm
+from django.core.exceptions import ValidationError
+
+from diagnoses.accounts.attempts import counted, taken_back
+from diagnoses.accounts.codes import take_code
+
+
+class SignInForm(LoginForm):  # type: ignore[misc]
+    """A name and a password."""
+
+    def clean_login(self) -> str:
+        """The name as it was typed: an account's may begin or end with anything."""
+        return str(self.cleaned_data["login"])
+
+
+class _Code:
+    """A code of an authenticator app, or one for recovery."""
+
+    user: Any
+
+    def clean_code(self) -> str:
+        """The code, once."""
+        attempt = counted(context.request, self.user.get_username())
+        code: str = super().clean_code()  # type: ignore[misc]
+        authenticator = self.authenticator  # type: ignore[attr-defined]
+        if authenticator.type == Authenticator.Type.TOTP and not take_code(authenticator, code):
+            _say_failed(self.user, authenticator)
+            raise get_adapter().validation_error("incorrect_code")
+        taken_back(attempt)
+        return code
+
+
+class CodeForm(_Code, AuthenticateForm):  # type: ignore[misc]
+    """At sign-in."""
+
+
+class CodeAgainForm(_Code, ReauthenticateForm):  # type: ignore[misc]
+    """Before something that matters."""
+
+
+class ActivateForm(ActivateTOTPForm):  # type: ignore[misc]
+    """The first code of an authenticator app."""
+
+    def clean_code(self) -> str:
+        """The code."""
+        attempt = counted(context.request, self.user.get_username())
+        code: str = super().clean_code()
+        taken_back(attempt)
+        return code
+
+
+class _Key:
+    """What a security key signed."""
+
+    user: Any
+
+    def clean_credential(self) -> Any:
+        """The authenticator that it belongs to."""
+        attempt = counted(context.request, self.user.get_username())
+        try:
+            credential = super().clean_credential()  # type: ignore[misc]
+        except ValidationError:
+            _say_failed(self.user, None)
+            raise
+        taken_back(attempt)
+        return credential
+
+
+class KeyForm(_Key, AuthenticateWebAuthnForm):  # type: ignore[misc]
+    """At sign-in."""
+
+
+class KeyAgainForm(_Key, ReauthenticateWebAuthnForm):  # type: ignore[misc]
+    """Before something that matters."""
+
+
+def _say_failed(user: Any, authenticator: Any) -> None:
+    authentication_failed.send(
+        sender=Authenticator, request=context.request, user=user, authenticator=authenticator, reauthentication=False
+    )

@@ -1,0 +1,122 @@
+"""What must happen whenever an account changes, by whatever way: sessions end, and it goes on record."""
+
+from typing import Any
+
+from allauth.core import context
+from allauth.mfa.models import Authenticator
+from allauth.mfa.signals import authenticator_added, authenticator_removed
+from allauth.usersessions.models import UserSession
+from django.contrib.auth.models import Group, User
+from django.contrib.auth.signals import user_logged_in
+from django.db.models.signals import m2m_changed, post_delete, post_save, pre_save
+from django.dispatch import receiver
+from django.http import HttpRequest
+
+from diagnoses import audit
+from diagnoses.accounts import timeouts
+from diagnoses.accounts.codes import note_first_code
+from diagnoses.accounts.factors import note_added, note_factor, note_removed
+from diagnoses.models.audit import AuditAction
+from diagnoses.selectors.second_factors import FACTORS, has_second_factor
+from diagnoses.services.lockout import forget_failures
+from diagnoses.services.sessions import end_sessions_of
+from diagnoses.services.tokens import revoke_tokens_of
+
+_WATCHED = ("is_active", "is_staff", "is_superuser")
+_BEFORE = "_cxr_before"
+
+
+@receiver(user_logged_in)
+def _begin(sender: Any, request: HttpRequest, user: User, **_: Any) -> None:
+    """By whatever way it was done."""
+    timeouts.begin(request.session)
+    note_factor(request, user)
+    forget_failures(name=user.get_username(), address=request.META.get("REMOTE_ADDR") or "")
+
+
+@receiver(pre_save, sender=User)
+def _look_before(sender: Any, instance: User, update_fields: Any = None, **_: Any) -> None:
+    if instance.pk is None or (update_fields is not None and not {*_WATCHED, "password"} & set(update_fields)):
+        instance.__dict__.pop(_BEFORE, None)
+        return
+    before = User.objects.filter(pk=instance.pk).values(*_WATCHED).first()
+    # A hash that is only made anew, at sign-in, comes without the password being set.
+    is_new_password = getattr(instance, "_password", None) is not None
+    instance.__dict__[_BEFORE] = before and (before, is_new_password)
+
+
+@receiver(post_save, sender=User)
+def _act_on_changes(sender: Any, instance: User, **_: Any) -> None:
+    noted = instance.__dict__.pop(_BEFORE, None)
+    if not noted:
+        return
+    before, is_new_password = noted
+    if before["is_active"] and not instance.is_active:
+        revoke_tokens_of(actor=_actor(), user=instance)
+        ended = end_sessions_of(user=instance)
+        _record(AuditAction.ACCOUNT_DEACTIVATED, instance, sessions=ended)
+    if not before["is_active"] and instance.is_active:
+        _record(AuditAction.ACCOUNT_REACTIVATED, instance)
+    changes = {name: getattr(instance, name) for name in _WATCHED[1:] if before[name] != getattr(instance, name)}
+    if changes:
+        _record(AuditAction.PERMISSIONS_CHANGED, instance, **changes)
+    if is_new_password:
+        ended = end_sessions_of(user=instance, but=_own_session(instance))
+        _record(AuditAction.PASSWORD_CHANGED, instance, sessions=ended)
+
+
+@receiver(m2m_changed, sender=User.groups.through)
+@receiver(m2m_changed, sender=User.user_permissions.through)
+@receiver(m2m_changed, sender=Group.permissions.through)
+def _rights_changed(sender: Any, instance: Any, action: str, model: Any, pk_set: set[int] | None, **_: Any) -> None:
+    """Roles, a user's own rights, or what a role may. Before a clearing: after it nothing tells what there was."""
+    if action == "pre_clear" or (action in ("post_add", "post_remove") and pk_set):
+        others = [] if pk_set is None else [str(other) for other in model.objects.filter(pk__in=pk_set).order_by("pk")]
+        _record(AuditAction.PERMISSIONS_CHANGED, instance, how=action.partition("_")[2], of=others)
+
+
+@receiver(post_save, sender=Authenticator)
+def _factor_saved(sender: Any, instance: Any, created: bool, **_: Any) -> None:
+    """Sessions that were begun without it end."""
+    if created and instance.type in FACTORS:
+        end_sessions_of(user=instance.user, but=_own_session(instance.user))
+
+
+@receiver(post_delete, sender=Authenticator)
+def _factor_deleted(sender: Any, instance: Any, **_: Any) -> None:
+    if instance.type in FACTORS and User.objects.filter(pk=instance.user_id).exists():
+        end_sessions_of(user=instance.user, but=_own_session(instance.user))
+
+
+@receiver(authenticator_added)
+def _factor_added(sender: Any, request: HttpRequest, user: User, authenticator: Any, **_: Any) -> None:
+    audit.record(AuditAction.FACTOR_ADDED, audit.actor_of(request), user, type=authenticator.type)
+    if authenticator.type == Authenticator.Type.TOTP:
+        note_first_code(authenticator)
+    if authenticator.type in FACTORS:
+        note_added(request.session)
+        UserSession.objects.filter(session_key=request.session.session_key).delete()
+        request.session.cycle_key()
+        UserSession.objects.create_from_request(request)
+
+
+@receiver(authenticator_removed)
+def _factor_removed(sender: Any, request: HttpRequest, user: User, authenticator: Any, **_: Any) -> None:
+    audit.record(AuditAction.FACTOR_REMOVED, audit.actor_of(request), user, type=authenticator.type)
+    if not has_second_factor(user):
+        note_removed(request.session)
+
+
+def _own_session(user: User) -> str | None:
+    """The key of the session in which the user does this themselves."""
+    request = context.request
+    return request.session.session_key if request is not None and request.user == user else None
+
+
+def _record(action: AuditAction, target: Any, **detail: Any) -> None:
+    audit.record(action, _actor(), target, **detail)
+
+
+def _actor() -> audit.Actor:
+    request = context.request
+    return audit.Actor(None, "") if request is None else audit.actor_of(request)

@@ -1,0 +1,132 @@
+"""A user's own account: factors, sessions, password; and how long the session lasts."""
+
+from typing import Any
+
+from allauth.account import views as allauth_views
+from allauth.account.internal.stagekit import clear_login
+from allauth.mfa.adapter import get_adapter
+from allauth.mfa.models import Authenticator
+from allauth.mfa.webauthn.views import RemoveWebAuthnView
+from allauth.usersessions.models import UserSession
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.forms import SetPasswordForm
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import NoReverseMatch, reverse
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from diagnoses.accounts import timeouts
+from diagnoses.accounts.again import confirm_first
+from diagnoses.selectors.second_factors import FACTORS, lacks_second_factor
+from diagnoses.services.inviting import accept_invitation, invited_user
+
+
+@require_safe
+@never_cache
+def security(request: HttpRequest) -> HttpResponse:
+    """What keeps the account safe, on one page."""
+    assert isinstance(request.user, User)  # noqa: S101 - for the type checker; nobody else gets past the sign-in
+    factors = Authenticator.objects.filter(user=request.user, type__in=FACTORS).order_by("created_at")
+    recovery = Authenticator.objects.filter(user=request.user, type=Authenticator.Type.RECOVERY_CODES).first()
+    context = {
+        "factors": factors,
+        "has_app": any(factor.type == Authenticator.Type.TOTP for factor in factors),
+        "recovery_left": len(recovery.wrap().get_unused_codes()) if recovery else None,
+        "sessions": len(UserSession.objects.purge_and_list(request.user)),
+        "lacks": lacks_second_factor(request.user),
+        "tokens_url": _address_of("api_tokens"),
+    }
+    return render(request, "diagnoses/security.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+@never_cache
+def session_left(request: HttpRequest) -> JsonResponse:
+    """How many seconds the session has left, for a page that waits for its end; a POST says that somebody is there."""
+    if request.method == "POST":
+        timeouts.touch(request.session, at_once=True)
+    left = timeouts.seconds_left(request.session)
+    return JsonResponse({"left": round(left), "last": timeouts.is_at_its_last(request.session)})
+
+
+@login_not_required
+@require_POST
+@never_cache
+def cancel_sign_in(request: HttpRequest) -> HttpResponse:
+    """Give up a sign-in that waits for its second factor."""
+    if not request.user.is_authenticated:
+        clear_login(request)
+    return redirect("sign_in")
+
+
+@login_not_required
+@sensitive_post_parameters("new_password1", "new_password2")
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def invitation(request: HttpRequest, token: str) -> HttpResponse:
+    """Choose a password with a link that an administrator made. It signs nobody in."""
+    user = invited_user(token)
+    if user is None:
+        raise Http404
+    form = SetPasswordForm(user, request.POST if request.method == "POST" else None)
+    if form.is_bound and form.is_valid():
+        if not accept_invitation(token=token, password=form.cleaned_data["new_password1"]):
+            raise Http404
+        messages.success(request, _("Your password is set. Sign in with it."))
+        return redirect("sign_in")
+    context = {"form": form, "invited": user}
+    return render(request, "diagnoses/invitation.html", context, status=400 if form.errors else 200)
+
+
+@login_not_required
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def admin_sign_in(request: HttpRequest) -> HttpResponse:
+    """The administration has no sign-in of its own."""
+    if request.user.is_authenticated:
+        raise PermissionDenied
+    return HttpResponseRedirect(f"{reverse('sign_in')}?{urlencode({'next': request.GET.get('next', '')})}")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def admin_password(request: HttpRequest) -> HttpResponse:
+    """The administration has no change of password of its own."""
+    return redirect("account_change_password")
+
+
+@sensitive_post_parameters("oldpassword", "password1", "password2")
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def change_password(request: HttpRequest) -> HttpResponse:
+    """Change one's password, knowing the current one."""
+    return confirm_first(request) or allauth_views.password_change(request)
+
+
+class RemoveKey(RemoveWebAuthnView):  # type: ignore[misc]
+    """Removes a security key, unless it is the last factor of somebody who needs one."""
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Remove it."""
+        if not get_adapter().can_delete_authenticator(self.object):
+            error = get_adapter().validation_error("cannot_delete_authenticator")
+            messages.error(self.request, " ".join(error.messages))
+            return redirect("security")
+        return super().form_valid(form)  # type: ignore[no-any-return]
+
+
+remove_key = RemoveKey.as_view()
+
+
+def _address_of(name: str) -> str:
+    """Empty for a page that this site does not have."""
+    try:
+        return reverse(name)
+    except NoReverseMatch:
+        return ""

@@ -1,0 +1,199 @@
+"""Accounts come by invitation; nobody but their user ever knows a password."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.conf import LazySettings
+from django.contrib.auth.models import User
+from django.core import mail
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from diagnoses.audit import Actor
+from diagnoses.models import AuditEvent, Invitation
+from diagnoses.models.audit import AuditAction
+from diagnoses.services import inviting
+from diagnoses.services.inviting import invite
+from tests.conftest import PASSWORD
+from tests.diagnoses.conftest import browser_of
+from tests.diagnoses.panel import change_user
+from tests.diagnoses.signing_in import factors_of, give_app, give_recovery_codes, is_in, post_password, text, visitor
+
+NEW = "five words nobody else joins"
+NOBODY = Actor(None, "")
+
+
+@pytest.fixture
+def panel(administrator: User) -> Client:
+    """The panel, in the hands of an administrator who has just confirmed who they are."""
+    client = visitor()
+    post_password(client, "administrator")
+    client.post(reverse("account_reauthenticate"), {"password": PASSWORD, "next": reverse("security")})
+    return client
+
+
+def act(client: Client, action: str, *users: User) -> str:
+    data = {"action": action, "_selected_action": [str(user.pk) for user in users]}
+    return text(client.post(reverse("admin:auth_user_changelist"), data, follow=True))
+
+
+def path_of(link: str) -> str:
+    return re.sub(r"^https?://[^/]+", "", link)
+
+
+def choose(client: Client, path: str, password: str = NEW) -> int:
+    return client.post(path, {"new_password1": password, "new_password2": password}).status_code
+
+
+def test_an_administrator_adds_an_account_that_nobody_can_sign_in_to(panel: Client) -> None:
+    data = {"username": "newcomer", "email": "", "password1": NEW, "password2": NEW, "usable_password": "true"}
+    panel.post(reverse("admin:auth_user_add"), data)
+    newcomer = User.objects.get(username="newcomer")
+    assert not newcomer.has_usable_password()
+
+
+def test_the_link_is_shown_once_and_lets_its_user_choose_a_password_once(panel: Client, clinician: User) -> None:
+    page = act(panel, "invite", clinician)
+    [link] = set(re.findall(r"http://\S+/invitation/[\w-]+/", page))
+    assert link not in text(panel.get(reverse("admin:auth_user_changelist")))
+    path, newcomer = path_of(link), visitor()
+    assert "Choose a password" in text(newcomer.get(path))
+    assert choose(newcomer, path) == 302
+    assert not is_in(newcomer)
+    clinician.refresh_from_db()
+    assert clinician.check_password(NEW)
+    assert newcomer.get(path).status_code == 404
+    assert choose(newcomer, path, "another one that is long") == 404
+    post_password(newcomer, "clinician", NEW)
+    assert is_in(newcomer)
+
+
+def test_what_was_invited_and_set_is_on_record_without_the_link(panel: Client, clinician: User) -> None:
+    page = act(panel, "invite", clinician)
+    [link] = set(re.findall(r"/invitation/([\w-]+)/", page))
+    choose(visitor(), reverse("invitation", args=[link]))
+    kinds = AuditEvent.objects.filter(object_id=str(clinician.pk)).values_list("action", "actor_name")
+    assert (AuditAction.ACCOUNT_INVITED, "administrator") in kinds
+    assert (AuditAction.PASSWORD_CHANGED, "") in kinds
+    assert link not in str(list(AuditEvent.objects.values())) + str(list(Invitation.objects.values()))
+
+
+def test_a_link_is_valid_three_days(clinician: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = invite(user=clinician, actor=NOBODY)
+    now = timezone.now()
+    for later, status in ((timedelta(days=3, seconds=-5), 200), (timedelta(days=3, seconds=5), 404)):
+        monkeypatch.setattr(inviting, "clock", lambda later=later: now + later)
+        assert visitor().get(path).status_code == status
+
+
+def test_a_new_link_voids_the_one_before_and_a_switched_off_account_has_none(clinician: User) -> None:
+    first, second = (invite(user=clinician, actor=NOBODY) for _ in range(2))
+    assert (visitor().get(first).status_code, visitor().get(second).status_code) == (404, 200)
+    User.objects.update(is_active=False)
+    assert visitor().get(second).status_code == 404
+
+
+@pytest.mark.parametrize("password", ["short", "password1234", "clinician-123", "qwertyuiop12"])
+def test_a_bad_password_is_told_and_the_link_stays(clinician: User, password: str) -> None:
+    path = invite(user=clinician, actor=NOBODY)
+    assert choose(visitor(), path, password) == 400
+    assert visitor().get(path).status_code == 200
+
+
+def test_a_link_ends_the_sessions_there_are(clinician: User) -> None:
+    client = browser_of(clinician)
+    choose(visitor(), invite(user=clinician, actor=NOBODY))
+    assert not is_in(client)
+
+
+def test_it_is_mailed_where_there_is_a_mail_server_and_an_address(
+    panel: Client, clinician: User, settings: LazySettings
+) -> None:
+    act(panel, "invite", clinician)
+    settings.CXR_SENDS_MAIL = True
+    act(panel, "invite", clinician)
+    assert mail.outbox == []
+    User.objects.filter(pk=clinician.pk).update(email="clinician@hospital.example")
+    page = act(panel, "invite", clinician)
+    [message] = mail.outbox
+    assert message.to == ["clinician@hospital.example"]
+    [link] = re.findall(r"/invitation/[\w-]+/", message.body)
+    assert link in page
+
+
+def test_lost_factors_are_removed_on_record_and_sessions_end(panel: Client, clinician: User) -> None:
+    give_app(clinician)
+    give_recovery_codes(clinician)
+    client = browser_of(clinician)
+    act(panel, "remove_second_factors", clinician)
+    assert factors_of(clinician) == []
+    assert not is_in(client)
+    events = AuditEvent.objects.filter(action=AuditAction.FACTOR_REMOVED, actor_name="administrator")
+    assert sorted(event.detail["type"] for event in events) == ["recovery_codes", "totp"]
+
+
+@pytest.mark.parametrize("action", ["invite", "remove_second_factors"])
+def test_an_administrator_does_this_to_one_other_account_below_a_superusers(
+    panel: Client, administrator: User, clinician: User, outsider: User, action: str
+) -> None:
+    superuser = User.objects.create_superuser("root", password=PASSWORD)
+    give_app(superuser)
+    assert "Only a superuser" in act(panel, action, superuser)
+    assert "Choose one account" in act(panel, action, clinician, outsider)
+    assert "use the page Security" in act(panel, action, administrator)
+    User.objects.filter(pk=clinician.pk).update(is_active=False)
+    assert "switched off" in act(panel, action, clinician)
+    assert factors_of(superuser) == ["totp"]
+    assert not Invitation.objects.exists()
+
+
+@pytest.mark.parametrize("action", ["invite", "remove_second_factors"])
+def test_an_administrator_says_again_who_they_are_first(administrator: User, clinician: User, action: str) -> None:
+    give_app(clinician)
+    client = browser_of(administrator)
+    data = {"action": action, "_selected_action": [str(clinician.pk)]}
+    url = reverse("admin:auth_user_changelist")
+    assert client.post(url, data)["Location"].startswith(reverse("account_reauthenticate"))
+    assert not Invitation.objects.exists()
+    assert factors_of(clinician) == ["totp"]
+
+
+def test_nobody_else_invites(auditor: User, clinician: User) -> None:
+    client = browser_of(auditor)
+    data = {"action": "invite", "_selected_action": [str(clinician.pk)]}
+    assert client.post(reverse("admin:auth_user_changelist"), data).status_code == 403
+
+
+def test_no_form_of_the_panel_has_a_password(panel: Client, clinician: User) -> None:
+    for url in (reverse("admin:auth_user_add"), reverse("admin:auth_user_change", args=[clinician.pk])):
+        assert "password" not in panel.get(url).context["adminform"].form.fields
+    assert panel.get(reverse("admin:auth_user_password_change", args=[clinician.pk])).status_code == 404
+    data = {"password1": NEW, "password2": NEW, "usable_password": "true"}
+    panel.post(reverse("admin:auth_user_password_change", args=[clinician.pk]), data)
+    clinician.refresh_from_db()
+    assert clinician.check_password(PASSWORD)
+
+
+def test_the_panel_shows_neither_factors_nor_sessions(superuser_panel: Client) -> None:
+    page = text(superuser_panel.get(reverse("admin:index")))
+    assert "authenticator" not in page.lower()
+    assert "usersession" not in page.lower()
+
+
+@pytest.fixture
+def superuser_panel(db: None) -> Client:
+    return browser_of(User.objects.create_superuser("root", password=PASSWORD))
+
+
+def test_an_address_for_mail_is_changed_by_who_says_again_who_they_are(administrator: User, clinician: User) -> None:
+    client = visitor()
+    post_password(client, "administrator")
+    change_user(client, clinician, email="other@hospital.example", is_superuser=None, user_permissions=None)
+    clinician.refresh_from_db()
+    assert clinician.email == ""
+    url = reverse("admin:auth_user_change", args=[clinician.pk])
+    client.post(reverse("account_reauthenticate"), {"password": PASSWORD, "next": url})
+    clinician.refresh_from_db()
+    assert clinician.email == "other@hospital.example"

@@ -1,0 +1,104 @@
+"""Passwords: long, of any kind, and kept with Argon2id."""
+
+import statistics
+import time
+
+import pytest
+from django.conf import LazySettings
+from django.contrib.auth.models import User
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+
+from cxrsite import settings as site_settings
+from diagnoses.models import AuditEvent
+from diagnoses.models.audit import AuditAction
+from tests.conftest import PASSWORD
+from tests.diagnoses.conftest import browser_of
+from tests.diagnoses.signing_in import is_in, post_password, visitor
+
+
+@pytest.fixture(autouse=True)
+def _real_hashers(settings: LazySettings) -> None:
+    settings.PASSWORD_HASHERS = site_settings.PASSWORD_HASHERS
+
+
+def test_a_new_password_is_kept_with_argon2id(db: None) -> None:
+    user = User.objects.create_user("newcomer", password=PASSWORD)
+    assert user.password.startswith("argon2$argon2id$")
+
+
+def test_an_old_hash_is_made_anew_at_sign_in_and_no_session_ends_for_it(db: None, settings: LazySettings) -> None:
+    settings.PASSWORD_HASHERS = site_settings.PASSWORD_HASHERS[1:]
+    user = User.objects.create_user("veteran", password=PASSWORD)
+    assert user.password.startswith("pbkdf2_sha256$")
+    settings.PASSWORD_HASHERS = site_settings.PASSWORD_HASHERS
+    client = visitor()
+    post_password(client, "veteran")
+    user.refresh_from_db()
+    assert user.password.startswith("argon2$argon2id$")
+    assert is_in(client)
+    assert not AuditEvent.objects.filter(action=AuditAction.PASSWORD_CHANGED).exists()
+
+
+@pytest.mark.parametrize(
+    ("password", "is_staff", "is_good"),
+    [
+        ("abcdefghijk", False, False),
+        ("xkqjzvwpmbty", False, True),
+        ("xkqjzvwpmbty", True, False),
+        ("xkqjzvwpmbtyhg", True, False),
+        ("xkqjzvwpmbtyhgl", True, True),
+        ("839201746538", False, True),
+        ("\u1ee9ng d\u1ee5ng c\u1ee7a t\u00f4i", False, True),
+        ("password1234", False, False),
+        ("x q" * 50, False, True),
+        ("x q" * 500, True, True),
+    ],
+)
+def test_length_counts_and_composition_does_not(password: str, is_staff: bool, is_good: bool) -> None:
+    user = User(username="somebody", is_staff=is_staff)
+    try:
+        validate_password(password, user)
+    except ValidationError:
+        assert not is_good
+    else:
+        assert is_good
+
+
+def test_a_password_of_many_characters_signs_in_with_all_of_them(db: None) -> None:
+    long = "every one of these characters counts, to the last! " * 6
+    User.objects.create_user("newcomer", password=long)
+    client = visitor()
+    post_password(client, "newcomer", long[:-2])
+    assert not is_in(client)
+    post_password(client, "newcomer", long)
+    assert is_in(client)
+
+
+def test_a_session_of_a_switched_off_account_stays_shut_to_the_right_password(clinician: User) -> None:
+    clinician.set_password(PASSWORD)
+    clinician.is_active = False
+    clinician.save()
+    client = browser_of(clinician)
+    assert "correct username and password" in post_password(client, "clinician").content.decode()
+    assert not is_in(client)
+
+
+def test_a_known_and_an_unknown_name_take_the_same_work(db: None) -> None:
+    User.objects.create_user("known", password=PASSWORD)
+    User.objects.create_user("switched-off", password=PASSWORD, is_active=False)
+    spent: dict[str, list[float]] = {"known": [], "switched-off": [], "unknown": []}
+    for turn in range(7):
+        for name, seconds in spent.items():
+            client = visitor(f"192.0.2.{turn}")
+            began = time.perf_counter()
+            post_password(client, name, "not the password")
+            seconds.append(time.perf_counter() - began)
+    middle = {name: statistics.median(seconds) * 1000 for name, seconds in spent.items()}
+    print("milliseconds of a failed sign-in: " + ", ".join(f"{name} {value:.0f}" for name, value in middle.items()))
+    assert max(middle.values()) < 2 * min(middle.values())
+
+
+@pytest.mark.parametrize("name", ["", "x" * 151, "a\x00b"])
+def test_a_name_that_cannot_be_one_is_told(db: None, name: str) -> None:
+    assert 'role="alert"' in post_password(visitor(), name).content.decode()
