@@ -69,7 +69,7 @@ def test_every_answer_carries_the_headers(house: House, method: str) -> None:
     for place in addresses():
         for who in ("anonymous", "outsider", "auditor", "sender"):
             response = house.ask(who, place, method)
-            kept = place.name == "colour_bar" or place.name == "admin:jsi18n"
+            kept = place.name in {"colour_bar", "admin:jsi18n"}
             assert faults_of(response, kept=kept) == [], (place.route, who, response.status_code)
 
 
