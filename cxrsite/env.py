@@ -4,8 +4,11 @@ Values come from environment variables, from one file per value in `/run/secrets
 and from the file that a running single-machine site leaves for the terminal beside it, in this order.
 """
 
+import base64
+import binascii
 import os
 import re
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -61,6 +64,40 @@ def words_of(text: str) -> list[str]:
 def revealed(secret: SecretStr | None) -> str | None:
     """A secret that need not be given, in clear."""
     return secret.get_secret_value() if secret else None
+
+
+@dataclass(frozen=True, repr=False)
+class DataKeys:
+    """What identifiers are sealed with, by version, and what finds them."""
+
+    sealing: dict[int, bytes]
+    index: bytes
+
+
+def data_keys_of(text: str) -> DataKeys:
+    """The keys of a list like `1:base64,2:base64,index:base64`. Raises ValueError, without the keys in its words."""
+    keys: dict[str, bytes] = {}
+    for entry in words_of(text):
+        name, _, encoded = entry.partition(":")
+        if name in keys or not re.fullmatch("index|[1-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5]", name):
+            raise ValueError("each key has a name of its own before its colon: a number from 1 to 255, or index")
+        try:
+            keys[name] = base64.b64decode(encoded, validate=True)
+        except binascii.Error:
+            raise ValueError(f"the key {name} is not written in base64") from None
+        if len(keys[name]) != 32:
+            raise ValueError(f"the key {name} must have 32 random bytes, written in base64")
+    index = keys.pop("index", None)
+    if not keys or index is None:
+        raise ValueError("it must be like 1:BASE64,index:BASE64: one key that seals or more, and the one that finds")
+    if len({*keys.values(), index}) <= len(keys):
+        raise ValueError("a key is given twice; each must be random bytes of its own")
+    return DataKeys({int(name): key for name, key in keys.items()}, index)
+
+
+def _check_data_keys(keys: SecretStr) -> SecretStr:
+    data_keys_of(keys.get_secret_value())
+    return keys
 
 
 def _check_database_url(url: SecretStr) -> SecretStr:
@@ -128,6 +165,7 @@ class Environment(BaseSettings):
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
 
     secret_key: SecretStr = Field(alias="CXR_SECRET_KEY", min_length=50)
+    data_keys: Annotated[SecretStr, AfterValidator(_check_data_keys)] = Field(alias="CXR_DATA_KEYS")
     database_url: Annotated[SecretStr, AfterValidator(_check_database_url)] = Field(alias="DATABASE_URL")
     redis_url: Annotated[SecretStr, AfterValidator(_check_redis_url)] = Field(alias="REDIS_URL")
     debug: bool = Field(alias="CXR_DEBUG", default=False)
@@ -154,6 +192,8 @@ class Environment(BaseSettings):
     export_days: int = Field(alias="CXR_EXPORT_DAYS", default=7, ge=1, le=365)
     # A bucket takes five gigabytes in one request.
     export_mb: int = Field(alias="CXR_EXPORT_MB", default=4096, ge=1, le=4500)
+    seal_files: bool = Field(alias="CXR_SEAL_FILES", default=True)
+    retention_days: int | None = Field(alias="CXR_RETENTION_DAYS", default=None, ge=1, le=36_500)
     storage: StorageKind = Field(alias="CXR_STORAGE", default=StorageKind.FILE)
     s3_bucket: str | None = Field(
         alias="CXR_S3_BUCKET", default=None, validate_default=True, pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"

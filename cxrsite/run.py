@@ -1,5 +1,6 @@
 """`python -m cxrsite.run`: the whole product on a single machine, from servers to worker. `make run` calls it."""
 
+import base64
 import fcntl
 import os
 import secrets
@@ -131,7 +132,8 @@ def _start_servers(var: Path, stack: ExitStack) -> list[Server]:
 def _environment(options: Options, servers: list[Server]) -> dict[str, str]:
     urls = {server.variable: server.url for server in servers}
     defaults = {
-        "CXR_SECRET_KEY": _secret_key(options.var),
+        "CXR_SECRET_KEY": _kept_secret(options.var / "secret_key", lambda: secrets.token_urlsafe(64)),
+        "CXR_DATA_KEYS": _kept_secret(options.var / "data_keys", _new_data_keys),
         "CXR_HTTPS": "0",
         "CXR_ALLOWED_HOSTS": ",".join(_names_of_this_machine(options.host)),
         "CXR_VAR_DIR": str(options.var),
@@ -141,13 +143,16 @@ def _environment(options: Options, servers: list[Server]) -> dict[str, str]:
     return {**defaults, **{name: value for name, value in os.environ.items() if value}, **urls}
 
 
-def _secret_key(var: Path) -> str:
-    path = var / "secret_key"
+def _kept_secret(path: Path, make: Callable[[], str]) -> str:
     if not path.exists():
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(64))
-    return path.read_text()
+            file.write(make())
+    return path.read_text().strip()
+
+
+def _new_data_keys() -> str:
+    return ",".join(f"{name}:{base64.b64encode(secrets.token_bytes(32)).decode()}" for name in ("1", "index"))
 
 
 def _names_of_this_machine(host: str) -> list[str]:

@@ -4,7 +4,7 @@ from urllib.parse import unquote, urlsplit
 
 import dj_database_url
 
-from cxrsite.env import BASE_DIR, StorageKind, read_environment, revealed, words_of
+from cxrsite.env import BASE_DIR, StorageKind, data_keys_of, read_environment, revealed, words_of
 
 ENV = read_environment()
 
@@ -251,6 +251,9 @@ CXR_MAX_QUEUED = ENV.max_queued
 CXR_EXPORT_CASES = ENV.export_cases
 CXR_EXPORT_DAYS = ENV.export_days
 CXR_EXPORT_BYTES = ENV.export_mb * 1024 * 1024
+CXR_DATA_KEYS = data_keys_of(ENV.data_keys.get_secret_value())
+CXR_SEAL_FILES = ENV.seal_files
+CXR_RETENTION_DAYS = ENV.retention_days
 CXR_STORAGE = ENV.storage.value
 CXR_ORPHAN_SECONDS = ENV.orphan_seconds
 CXR_SITE_NAME = ENV.site_name

@@ -349,6 +349,7 @@ def _server() -> Iterator[None]:
     os.environ |= {
         "CXR_ENV_FILE": "",
         "CXR_SECRET_KEY": "a key for measuring alone, as long as a real one has to be",
+        "CXR_DATA_KEYS": "1:YSBrZXkgdGhhdCBzZWFscyBmb3IgdGVzdHMgYWxvbmU=,index:YSBrZXkgdGhhdCBmaW5kcyBmb3IgdGVzdHMgYWxvbmU=",
         "CXR_HTTPS": "0",
         "CXR_VAR_DIR": str(folder),
         "DATABASE_URL": server.url,
