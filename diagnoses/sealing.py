@@ -1,8 +1,8 @@
 """Sealing what tells of a person: AES-256-GCM under keys that the site keeps apart from its data.
 
 The site's keys (`CXR_DATA_KEYS`) seal each patient's own key, and that seals the patient's identifiers and files. What
-is sealed says where it belongs, so that it opens nowhere else. Besides there is one key that finds without opening: what
-stands for a patient ID or a word is its HMAC. It never changes, or nothing would be found any more.
+is sealed says where it belongs, so that it opens nowhere else. Besides there is one key that finds without opening:
+what stands for a patient ID or a word is its HMAC. It never changes, or nothing would be found any more.
 """
 
 import hmac

@@ -10,7 +10,7 @@ _LATEST = 20
 
 def latest_notices(user: Viewer) -> QuerySet[Notification]:
     """The newest of a user's notices."""
-    return Notification.objects.filter(user=user.pk).select_related("study")[:_LATEST]
+    return Notification.objects.filter(user=user.pk).select_related("study__subject")[:_LATEST]
 
 
 def unseen_count(user: Viewer) -> int:

@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from diagnoses import audit, queue, storage
+from diagnoses import audit, queue, sealing, storage
 from diagnoses.audit import Actor
 from diagnoses.imaging import intake
 from diagnoses.imaging.errors import ImageError
@@ -25,6 +25,7 @@ from diagnoses.models.job import Purpose
 from diagnoses.selectors.registry import can_read_here, live_model_version, shadow_model_version
 from diagnoses.selectors.studies import state_of, with_files
 from diagnoses.selectors.waiting import images_per_second, queued_count
+from diagnoses.services.patients import patient_for
 
 _log = logging.getLogger(__name__)
 
@@ -190,7 +191,7 @@ def _was_used(actor: Actor, key: _Key) -> bool:
 
 def _new_study(actor: Actor, details: StudyDetails, key: _Key, contents: list[str]) -> Study:
     assert actor.user is not None  # noqa: S101 - for the type checker; nobody gets here without
-    fields = {**vars(details), "submitted_by": actor.user}
+    fields = {**vars(details), "submitted_by": actor.user, "subject": patient_for(details.patient_id)}
     if not key.name:
         return Study.objects.create(**fields)
     fingerprint = _fingerprint(key, contents)
@@ -203,7 +204,12 @@ def _new_study(actor: Actor, details: StudyDetails, key: _Key, contents: list[st
 
 def _fingerprint(key: _Key, contents: list[str]) -> str:
     """The same for the same files in the same order with the same words about them, whatever became of them."""
-    return sha256(repr((key.said, contents)).encode()).hexdigest()
+    return fingerprint_of((key.said, contents))
+
+
+def fingerprint_of(said: object) -> str:
+    """The same for the same, which nobody can guess from it."""
+    return sealing.fingerprint(sha256(repr(said).encode()).hexdigest())
 
 
 def _content(file: SentFile, data: bytes | FileError) -> str:

@@ -3,7 +3,6 @@
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass
-from hashlib import sha256
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -14,6 +13,7 @@ from diagnoses import audit, notices, queue, storage
 from diagnoses.audit import Actor
 from diagnoses.models import Image, Job, ModelVersion, RejectedFile, Study
 from diagnoses.models.audit import AuditAction
+from diagnoses.services.patients import patient_for
 from diagnoses.services.submission import (
     STORAGE_FAULT,
     FileError,
@@ -22,6 +22,7 @@ from diagnoses.services.submission import (
     StudyDetails,
     SubmissionError,
     check_room,
+    fingerprint_of,
     have_shadow_read,
     reader_of,
     receive,
@@ -53,7 +54,7 @@ class StudySent:
 
     def fingerprint(self, model_version: ModelVersion | None) -> str:
         """The same wherever the same is said of the study."""
-        return sha256(repr((self.details, self.batch, model_version and str(model_version))).encode()).hexdigest()
+        return fingerprint_of((self.details, self.batch, model_version and str(model_version)))
 
 
 def upload_file(
@@ -123,7 +124,7 @@ class _Intake:
             upload_key=self.upload_key,
         )
         with transaction.atomic():
-            study = self._studies().select_for_update().first()
+            study = self._studies().select_for_update(of=("self",)).first()
             if study is None:
                 audit.record(AuditAction.UPLOAD_REFUSED, self.actor, rejected=[error.code])
                 return Uploaded(None, rejected=rejected)
@@ -161,12 +162,13 @@ class _Intake:
             with suppress(IntegrityError), transaction.atomic():
                 Study.objects.create(
                     **vars(self.sent.details),
+                    subject=patient_for(self.sent.details.patient_id),
                     submitted_by=self.actor.user,
                     batch=self.sent.batch,
                     idempotency_key=self.sent.key,
                     idempotency_fingerprint=self.sent.fingerprint(self.wanted),
                 )
-        return self._studies().select_for_update().get()
+        return self._studies().select_for_update(of=("self",)).get()
 
     def _among(self, study: Study) -> Uploaded | None:
         """The file as it came before; None where the study has none of this key."""
