@@ -23,6 +23,7 @@ from diagnoses.models import Export, Job, ModelVersion, Notification, PauseChang
 from diagnoses.models.audit import AuditAction
 from diagnoses.models.export import ExportFault, ExportStatus
 from diagnoses.models.people import NoticeKind
+from diagnoses.searching import untelling
 from diagnoses.selectors.exports import IN_PROGRESS, expired_exports, exports_of, matching_studies, stored_filter
 from diagnoses.selectors.ranges import HistoryFilter
 from diagnoses.states import JobStatus
@@ -67,8 +68,8 @@ def request_export(*, actor: Actor, user: User, query: str, wanted: HistoryFilte
     with transaction.atomic():
         if _locked_count(user.pk) >= MOST_AT_ONCE:
             raise TooManyExportsError
-        export = Export.objects.create(user=user, query=query, wanted=stored_filter(wanted), total=count)
-        audit.record(AuditAction.EXPORT_REQUESTED, actor, export, filter=query, studies=count)
+        export = Export.objects.create(user=user, query=query, wanted=stored_filter(user.pk, wanted), total=count)
+        audit.record(AuditAction.EXPORT_REQUESTED, actor, export, filter=untelling(query), studies=count)
     return export
 
 
@@ -78,7 +79,7 @@ def cancel_export(*, actor: Actor, export: Export) -> None:
         held = Export.objects.select_for_update().filter(pk=export.pk).first()
         if held is None:
             return
-        detail = {"filter": held.query, "studies": held.total, "status": held.status}
+        detail = {"filter": untelling(held.query), "studies": held.total, "status": held.status}
         audit.record(AuditAction.EXPORT_CANCELLED, actor, held, **detail)
         Export.objects.filter(pk=held.pk).delete()
     _remove_file(held.stored_name)
@@ -94,7 +95,7 @@ def retry_export(*, actor: Actor, export: Export) -> bool:
         if not failed.update(status=ExportStatus.QUEUED, attempts=0, packed=0, error_code="", ended_at=None):
             return False
         Notification.objects.filter(kind=NoticeKind.EXPORT_FAILED, about=str(export.pk)).delete()
-        detail = {"filter": export.query, "studies": export.total, "retried": True}
+        detail = {"filter": untelling(export.query), "studies": export.total, "retried": True}
         audit.record(AuditAction.EXPORT_REQUESTED, actor, export, **detail)
     return True
 

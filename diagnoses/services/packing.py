@@ -26,9 +26,11 @@ from diagnoses.imaging.heatmap import Palette
 from diagnoses.imaging.lossless import DrawnPicture
 from diagnoses.models import Export, Profile
 from diagnoses.models.export import ExportFault
+from diagnoses.searching import SearchError
 from diagnoses.selectors.cases import Case, cases_of
 from diagnoses.selectors.exports import filter_of, jobs_of_studies, matching_studies
 from diagnoses.selectors.history import HiddenFilterError
+from diagnoses.selectors.ranges import HistoryFilter
 from diagnoses.selectors.studies import sees_every_study
 from diagnoses.services import exporting
 from diagnoses.services.described import described_image, described_study
@@ -79,7 +81,7 @@ def pack(claim: ExportClaim) -> Generator[None, None, None]:
 def _pack(claim: ExportClaim) -> Iterator[None]:
     export = Export.objects.get(pk=claim.export_id)
     owner = _owner(export)
-    studies = matching_studies(owner, filter_of(export.wanted), settings.CXR_EXPORT_CASES)
+    studies = matching_studies(owner, _filter_of(export), settings.CXR_EXPORT_CASES)
     if not studies:
         raise _FaultError(ExportFault.NOTHING_LEFT)
     if not exporting.note_begin(claim=claim, total=len(studies), site_wide=sees_every_study(owner)):
@@ -95,6 +97,13 @@ def _pack(claim: ExportClaim) -> Iterator[None]:
             package.write("index.csv", "".join(package.index).encode(), ZIP_DEFLATED)
         byte_size = file.tell()
     exporting.finish_export(claim=claim, stored_name=name, byte_size=byte_size)
+
+
+def _filter_of(export: Export) -> HistoryFilter:
+    try:
+        return filter_of(export.user_id, export.wanted)
+    except SearchError as error:  # of a key that the site has no more
+        raise _FaultError(ExportFault.NOTHING_LEFT) from error
 
 
 def _pack_study(package: "_Package", user: User, study_id: uuid.UUID) -> Iterator[None]:

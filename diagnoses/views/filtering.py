@@ -8,6 +8,8 @@ from django import forms
 from django.http import QueryDict
 from django.utils.formats import date_format
 
+from diagnoses.searching import without
+
 
 @dataclass(frozen=True)
 class Chip:
@@ -19,13 +21,12 @@ class Chip:
     """What the page's address has after its question mark once this is removed."""
 
 
-def chips_of(form: forms.Form, query: QueryDict) -> list[Chip]:
-    """What is set in a valid form whose fields are the address's parameters."""
+def chips_of(user_id: int, form: forms.Form, query: QueryDict) -> list[Chip]:
+    """What is set in a valid form; `query` is the address that it was made of."""
     chips = []
     for name, value in form.cleaned_data.items():
         if value:
-            rest = query.copy()
-            rest.pop(name, None)
+            rest = without(user_id, query, name)
             chips.append(Chip(str(form.fields[name].label), _words(form.fields[name], value), rest.urlencode()))
     return chips
 

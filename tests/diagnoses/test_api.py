@@ -16,6 +16,7 @@ from rest_framework.test import APIClient
 from diagnoses import storage
 from diagnoses.models import Image, Job, ModelVersion, RejectedFile, Study
 from diagnoses.services.jobs import claim_jobs
+from diagnoses.services.patients import patient_for
 from diagnoses.states import JobStatus
 from tests.conftest import api_of
 from tests.diagnoses.claiming import complete_job, refuse_job
@@ -286,7 +287,12 @@ def test_the_pages_of_the_list_hold_each_study_once(
     api: APIClient, clinician: User, model_version: ModelVersion, apart: timedelta
 ) -> None:
     studies = Study.objects.bulk_create(
-        Study(submitted_by=clinician, patient_id=f"P-{number:03}", created_at=NOON + number * apart)
+        Study(
+            submitted_by=clinician,
+            subject=patient_for(""),
+            patient_id=f"P-{number:03}",
+            created_at=NOON + number * apart,
+        )
         for number in range(60)
     )
     sizes, seen, url = [], [], STUDIES

@@ -22,7 +22,7 @@ NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
 def add_many(owner: User, model_version: ModelVersion, count: int, *, apart: timedelta = timedelta(seconds=1)) -> Study:
     """A study of `count` queued jobs whose files are named by their age, "case-000" the oldest."""
-    study = Study.objects.create(submitted_by=owner)
+    study = make_study(owner, model_version)
     images = Image.objects.bulk_create(
         Image(
             study=study,

@@ -59,7 +59,7 @@ def test_a_sent_study_leads_to_its_page(
     study = Study.objects.get()
     assert (response.status_code, response["Location"]) == (302, reverse("study", args=[study.pk]))
     assert (study.patient_id, str(study.patient_birth_date)) == ("P-1", "2020-02-29")
-    assert list(Image.objects.values_list("filename", flat=True)) == ["chest.png", "side.png"]
+    assert [image.filename for image in Image.objects.all()] == ["chest.png", "side.png"]
     assert doorbell.rings() == 1
 
 

@@ -132,7 +132,7 @@ def test_the_answers_come_in_the_order_sent(clinician: User, model_version: Mode
 
 def test_a_bad_file_spoils_no_good_one(clinician: User, model_version: ModelVersion) -> None:
     submit(clinician, sent("1.png", PICTURE[:200]), sent("2.png"), sent("3.txt", NOT_A_PICTURE))
-    assert list(Image.objects.values_list("position", "filename")) == [(1, "2.png")]
+    assert [(image.position, image.filename) for image in Image.objects.all()] == [(1, "2.png")]
     assert list(RejectedFile.objects.values_list("position", "filename", "code")) == [
         (0, "1.png", "damaged"),
         (2, "3.txt", "unsupported_type"),
@@ -235,7 +235,7 @@ def test_a_full_disk_costs_only_the_file_that_it_hits(
     monkeypatch.setattr(storage, "write", write)
     submission = submit(clinician, sent("1.png"), sent("2.jpg", OTHER_PICTURE), sent("3.png"))
     assert codes_of(submission) == [None, "storage_unavailable", None]
-    assert list(Image.objects.values_list("filename", flat=True)) == ["1.png", "3.png"]
+    assert [image.filename for image in Image.objects.all()] == ["1.png", "3.png"]
     assert "Send it again as a new study" in RejectedFile.objects.get().message
 
 
