@@ -94,12 +94,12 @@ class _ReadOnlyRows(admin.TabularInline):  # type: ignore[type-arg]
 
 class _ImageRows(_ReadOnlyRows):
     model = Image
-    fields = ("position", "filename", "kind", "width", "height", "byte_size", "sha256")
+    fields = ("position", "kind", "width", "height", "byte_size", "sha256")
 
 
 class _RejectedRows(_ReadOnlyRows):
     model = RejectedFile
-    fields = ("position", "filename", "code", "message")
+    fields = ("position", "code", "message")
 
 
 class _TransitionRows(_ReadOnlyRows):
@@ -117,12 +117,13 @@ def reason_of(panel: "admin.ModelAdmin[Any]", request: HttpRequest) -> str:
 
 @admin.register(Study)
 class StudyAdmin(_ReadOnly):
-    """What was sent in: the record, without the pictures."""
+    """What was sent in: the record, by pseudonym, without pictures or anything that tells of a patient."""
 
-    list_display = ("id", "created_at", "submitted_by", "patient_id", "accession_number")
+    list_display = ("id", "created_at", "submitted_by", "subject")
+    fields = ("id", "created_at", "submitted_by", "subject", "urgent")
     list_filter = ("created_at",)
-    search_fields = ("id", "patient_id", "accession_number", "submitted_by__username")
-    list_select_related = ("submitted_by",)
+    search_fields = ("id", "subject__id", "submitted_by__username")
+    list_select_related = ("submitted_by", "subject")
     inlines = (_ImageRows, _RejectedRows)
 
 

@@ -241,7 +241,7 @@ class SavedViewForm(forms.Form):
     )
     query = forms.CharField(
         required=False,
-        max_length=1000,
+        max_length=2000,
         error_messages={"max_length": _("This filter is too long to be saved. Shorten what you search for.")},
     )
 

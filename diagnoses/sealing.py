@@ -40,7 +40,7 @@ class Sealed(bytes):
 
 
 def new_key() -> bytes:
-    """A key for a patient."""
+    """A key for a patient, or for a file."""
     return secrets.token_bytes(KEY_BYTES)
 
 
@@ -77,11 +77,6 @@ def unseal_key(sealed: bytes, version: int, place: str) -> bytes:
     return unseal(_site_key(version, "patients' keys"), sealed, place)
 
 
-def file_key(key: bytes, name: str) -> bytes:
-    """A key for one file alone, of its patient's."""
-    return _derived.__wrapped__(key, f"file {name}")  # not remembered: an erased patient's keys shall be gone
-
-
 def seal_words(text: str, place: str) -> bytes:
     """What somebody looks for, closed under the site's newest key; its first byte says which that is."""
     version = newest_version()
@@ -113,11 +108,6 @@ def words_of(*texts: str) -> list[int]:
         for word in text.split():
             words |= {word, _EDGES.sub("", word), *_PIECE.findall(word)}
     return _hashed(words)
-
-
-def whole(*texts: str) -> list[int]:
-    """What stands for each of the texts as a whole."""
-    return _hashed(set(map(_folded, texts)))
 
 
 def looked_for(text: str) -> list[int]:

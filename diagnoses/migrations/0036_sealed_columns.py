@@ -123,8 +123,7 @@ def _seal_all(apps: Any, schema_editor: Any) -> None:
         rows = []
         for pk, patient, sealed_key, version, name, patient_id, *said in batch:
             key = sealing.unseal_key(bytes(sealed_key), version, f"diagnoses_patient.sealed_key:{patient}")
-            whole = sealing.whole(patient_id, name, PurePath(name).stem)
-            words = sorted({*sealing.words_of(patient_id, *said, name), *whole})
+            words = sealing.words_of(patient_id, *said, name, PurePath(name).stem)
             rows.append([_seal(key, "image", "filename", pk, name), words, pk])
         _update(schema_editor, "UPDATE diagnoses_image SET filename = %s, words = %s::bigint[] WHERE id = %s", rows)
     rejected = _rows(
@@ -223,8 +222,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="image",
-            name="is_sealed",
-            field=models.BooleanField(default=False, db_default=False, help_text="Whether its file is."),
+            name="file_key",
+            field=diagnoses.models.sealed.SealedBytesField(
+                editable=False, help_text="Opens its file, where that is sealed.", null=True
+            ),
         ),
         # What is signed is never changed. Here it is closed, not changed.
         migrations.RunSQL(

@@ -67,7 +67,7 @@ class SealedField(models.Field):  # type: ignore[type-arg] # it takes no paramet
         value = model_instance.__dict__.get(self.attname)
         if isinstance(value, Sealed) or value is None:
             return value
-        data = self.as_bytes(value)
+        data = self.as_bytes(self.to_python(value))
         return seal_in(model_instance, self, data) if data else Sealed()
 
     def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
@@ -82,11 +82,11 @@ class SealedField(models.Field):  # type: ignore[type-arg] # it takes no paramet
 
     def opened(self, row: SealedRow, sealed: Sealed) -> Any:
         """The value in clear; of an erased patient what stands for it."""
-        if not sealed:
-            return self.from_bytes(b"")
         patient = row.patient_of_row()
         if patient.erased_at:
             return self.erased()
+        if not sealed:
+            return self.from_bytes(b"")
         return self.from_bytes(sealing.unseal(patient.key, sealed, place_in(row, self)))
 
     def as_bytes(self, value: Any) -> bytes:
@@ -120,6 +120,21 @@ class SealedTextField(SealedField):
     def formfield(self, **kwargs: Any) -> Any:
         """A line of text, unless told otherwise."""
         return super().formfield(**{"form_class": forms.CharField, "max_length": self.max_length, **kwargs})
+
+
+class SealedBytesField(SealedField):
+    """Bytes, or none."""
+
+    def as_bytes(self, value: bytes) -> bytes:
+        """As they are."""
+        return value
+
+    def from_bytes(self, data: bytes) -> bytes | None:
+        """The bytes again."""
+        return data or None
+
+    def erased(self) -> None:
+        """None."""
 
 
 class SealedDateField(SealedField):

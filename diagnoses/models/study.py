@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from diagnoses import sealing
 from diagnoses.language import in_words
 from diagnoses.models.patient import Patient
-from diagnoses.models.sealed import SealedDateField, SealedRow, SealedTextField
+from diagnoses.models.sealed import SealedBytesField, SealedDateField, SealedRow, SealedTextField
 
 
 class Sex(models.TextChoices):
@@ -120,7 +120,7 @@ class Image(SealedRow):
     width = models.PositiveIntegerField(help_text="Pixels.")
     height = models.PositiveIntegerField(help_text="Pixels.")
     stored_name = models.CharField(max_length=128, unique=True)
-    is_sealed = models.BooleanField(default=False, db_default=False, help_text="Whether its file is.")
+    file_key = SealedBytesField(null=True, editable=False, help_text="Opens its file, where that is sealed.")
     words = WordsField(
         models.BigIntegerField(),
         default=list,
@@ -153,10 +153,10 @@ class Image(SealedRow):
         return str(self.pk)
 
     def words_to_find(self) -> list[int]:
-        """What stands for the words of what was said of it, and for patient ID and file name as a whole."""
+        """What stands for the words of what was said of its study, and of its name."""
         study, name = self.study, self.filename
-        said = sealing.words_of(study.patient_id, study.accession_number, study.clinical_note, name)
-        return sorted({*said, *sealing.whole(study.patient_id, name, PurePath(name).stem)})
+        said = study.patient_id, study.accession_number, study.clinical_note
+        return sealing.words_of(*said, name, PurePath(name).stem)
 
 
 class RejectedFile(SealedRow):

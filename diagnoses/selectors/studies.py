@@ -39,7 +39,7 @@ def jobs_visible_to(user: Viewer) -> QuerySet[Job]:
 
 def images_visible_to(user: Viewer) -> QuerySet[Image]:
     """The images of those studies."""
-    return Image.objects.filter(study__in=visible_to(user))
+    return Image.objects.filter(study__in=visible_to(user)).select_related("study__subject")
 
 
 @dataclass(frozen=True)

@@ -24,12 +24,13 @@ from diagnoses.imaging import heatmap, lossless
 from diagnoses.imaging.errors import ImageError
 from diagnoses.imaging.heatmap import Palette
 from diagnoses.imaging.lossless import DrawnPicture
-from diagnoses.models import Export, Profile
+from diagnoses.models import Export, Image, Profile
 from diagnoses.models.export import ExportFault
 from diagnoses.searching import SearchError
 from diagnoses.selectors.cases import Case, cases_of
 from diagnoses.selectors.exports import filter_of, jobs_of_studies, matching_studies
 from diagnoses.selectors.history import HiddenFilterError
+from diagnoses.selectors.originals import read_original
 from diagnoses.selectors.ranges import HistoryFilter
 from diagnoses.selectors.studies import sees_every_study
 from diagnoses.services import exporting
@@ -122,7 +123,7 @@ def _pack_study(package: "_Package", user: User, study_id: uuid.UUID) -> Iterato
 def _pack_image(package: "_Package", cases: Sequence[Case]) -> dict[str, Any]:
     image = cases[0].job.image
     folder, stem = _folder(image.study_id), f"image-{image.position + 1}"
-    picture = _drawn(image.stored_name)
+    picture = _drawn(image)
     if picture:
         package.write(f"{folder}/{stem}.png", picture.png, ZIP_STORED)
     heatmaps = []
@@ -136,10 +137,10 @@ def _pack_image(package: "_Package", cases: Sequence[Case]) -> dict[str, Any]:
     return described_image(cases, f"{stem}.png" if picture else "", heatmaps)
 
 
-def _drawn(stored_name: str) -> DrawnPicture | None:
+def _drawn(image: Image) -> DrawnPicture | None:
     """None where there is no picture (any more), as the study's page shows none."""
     try:
-        return lossless.draw(storage.read(stored_name))
+        return lossless.draw(read_original(image))
     except (FileNotFoundError, ImageError):
         return None
 

@@ -302,7 +302,8 @@ def _keep(file: SentFile, data: bytes, digest: str) -> Image | FileError:
     try:
         inspected = intake.inspect(data, settings.CXR_MAX_FILE_BYTES)
         stored_name = storage.new_original_name()
-        storage.write(stored_name, data)
+        file_key = sealing.new_key() if settings.CXR_SEAL_FILES else None
+        storage.write(stored_name, sealing.seal(file_key, data, stored_name) if file_key else data)
     except ImageError as error:
         return _file_error(error)
     except OSError:
@@ -315,6 +316,7 @@ def _keep(file: SentFile, data: bytes, digest: str) -> Image | FileError:
         width=inspected.width,
         height=inspected.height,
         stored_name=stored_name,
+        file_key=file_key,
     )
 
 

@@ -199,6 +199,7 @@ def claim_of(job: Job) -> Claim:
         bool(job.override_code),
         job.urgent,
         job.attempts > 1,
+        job.image.file_key,
     )
 
 

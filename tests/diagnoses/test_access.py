@@ -83,6 +83,8 @@ TABLE = {
     "send_state": (302, 200, 403, 200),
     "send_seen": (302, 405, 405, 405),
     "send_header": (302, 405, 405, 405),
+    "find": (302, 405, 405, 405),
+    "api_searches": (401, 405, 405, 405),
 }
 """What a GET is answered with. An address that is missing here fails a test below."""
 
@@ -215,6 +217,8 @@ class House:
         }
         if name == "saved_view":
             return reverse(name, args=[1])
+        if name == "find":
+            return reverse(name, args=["history"])
         if name == "colour_bar":
             return reverse(name, args=["jet"])
         if name in ("dashboard_part", "dashboard_csv"):

@@ -11,12 +11,12 @@ from django.contrib.auth.models import User
 from django.db import DatabaseError, transaction
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from diagnoses import storage
 from diagnoses.audit import Actor, user_actor
 from diagnoses.models import AuditEvent, Image, Job, ModelVersion, RejectedFile, Study
 from diagnoses.models.audit import AuditAction
 from diagnoses.models.job import Purpose
 from diagnoses.models.registry import Standing
+from diagnoses.selectors.originals import read_original
 from diagnoses.services.registry import report_worker
 from diagnoses.services.submission import (
     KeyReusedError,
@@ -62,7 +62,7 @@ def test_the_first_file_makes_the_study_with_what_is_said_of_it(clinician: User)
     image = study.images.get()
     assert uploaded.image == image
     assert (image.filename, image.position, image.upload_key, image.sha256) == ("one.png", 0, key, PICTURE_SHA256)
-    assert storage.read(image.stored_name) == PICTURE
+    assert read_original(image) == PICTURE
     job = image.jobs.get()
     assert (job.status, job.urgent, job.model_version.standing) == ("queued", True, Standing.LIVE)
 

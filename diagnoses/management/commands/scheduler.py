@@ -9,6 +9,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, close_old_connections, connection
 
+from diagnoses.audit import Actor
+from diagnoses.services.erasing import purge_studies
 from diagnoses.services.exporting import remove_expired_exports
 from diagnoses.services.mailing import mail_notices
 from diagnoses.services.recovery import reconcile
@@ -90,6 +92,8 @@ def _sweep() -> None:
     try:
         remove_expired_exports()
         sweep_orphans()
+        if settings.CXR_RETENTION_DAYS:
+            purge_studies(actor=Actor(None, "scheduler"), days=settings.CXR_RETENTION_DAYS)
     except (DatabaseError, OSError) as error:
         _log.warning("Not all files were looked at (%s); trying again later.", error)
     finally:
