@@ -169,7 +169,7 @@ def test_the_database_and_the_doorbell_are_on_a_network_without_a_way_out() -> N
 def test_every_secret_comes_from_the_operator_and_has_no_default() -> None:
     found = re.findall(r"(?<!\$)\$\{(\w+)([^}]*)\}", COMPOSE_FILE.read_text())
     secrets = [(name, rest) for name, rest in found if SECRET_NAME.search(name)]
-    assert {name for name, _ in secrets} == {"CXR_SECRET_KEY", "POSTGRES_PASSWORD", "REDIS_PASSWORD"}
+    assert {name for name, _ in secrets} == {"CXR_SECRET_KEY", "CXR_DATA_KEYS", "POSTGRES_PASSWORD", "REDIS_PASSWORD"}
     assert [name for name, rest in secrets if not re.match(r":\?.+", rest)] == []
 
 
