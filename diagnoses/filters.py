@@ -52,7 +52,11 @@ class WorklistFilter(FilterSet):  # type: ignore[misc] # it ships no types
         label=_("Search"),
         max_length=200,
         widget=forms.TextInput(
-            attrs={"class": "form-control", "type": "search", "placeholder": _("Patient ID, file, accession number")}
+            attrs={
+                "class": "form-control",
+                "type": "search",
+                "placeholder": _("Whole words of ID, file, accession number or note"),
+            }
         ),
     )
     read = ChoiceFilter(

@@ -166,7 +166,12 @@ def model_choices() -> list[tuple[str, str]]:
 class StudyFilterForm(_Dressed, forms.Form):
     """What to look for among studies and readings; lives in an address."""
 
-    search = forms.CharField(required=False, max_length=200, label=_("Search"))
+    search = forms.CharField(
+        required=False,
+        max_length=200,
+        label=_("Search"),
+        widget=forms.TextInput(attrs={"placeholder": _("Whole words of ID, file, accession number or note")}),
+    )
     label = forms.ChoiceField(required=False, choices=[("", _("Any answer")), *Label.choices], label=_("Answer"))
     indeterminate = forms.ChoiceField(
         required=False,

@@ -215,12 +215,9 @@ class House:
             "export_cancel": "export",
             "export_retry": "export",
         }
-        if name == "saved_view":
-            return reverse(name, args=[1])
-        if name == "find":
-            return reverse(name, args=["history"])
-        if name == "colour_bar":
-            return reverse(name, args=["jet"])
+        fixed: dict[str, object] = {"saved_view": 1, "find": "history", "colour_bar": "jet"}
+        if name in fixed:
+            return reverse(name, args=[fixed[name]])
         if name in ("dashboard_part", "dashboard_csv"):
             return reverse(name, args=["cases"])
         if name == "model":

@@ -1,6 +1,7 @@
 """What is sealed opens where it belongs and nowhere else, and is found without being opened."""
 
 import base64
+import re
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from django.contrib.auth.models import User
 from django.core.exceptions import FieldError
 from django.db import connection
 from django.http import QueryDict
+from django.test import Client
+from django.urls import reverse
 
 from cxrsite.env import DataKeys, data_keys_of
 from diagnoses import sealing
@@ -17,6 +20,7 @@ from diagnoses.searching import SearchError, opened_query, sealed_query, untelli
 from diagnoses.selectors.patients import find_patient
 from diagnoses.services.patients import patient_for
 from diagnoses.states import JobStatus
+from tests.conftest import api_of
 from tests.diagnoses.factory import make_reading, make_study
 
 KEY = bytes(range(32))
@@ -136,6 +140,45 @@ def test_an_address_tells_of_no_patient_and_opens_for_its_user_alone() -> None:
     for cut in (sealed["find"][:-3], "é", "AAAA", "="):
         with pytest.raises(SearchError):
             opened_query(7, QueryDict(f"find={cut}"))
+
+
+def test_a_filter_is_sent_as_a_form_and_leads_to_an_address_that_tells_nothing(
+    browser: Client, clinician: User, model_version: ModelVersion
+) -> None:
+    make_study(clinician, model_version, JobStatus.DONE, patient_id="P-4711")
+    make_study(clinician, model_version, JobStatus.DONE, patient_id="P-4712")
+    for page in ("history", "worklist"):
+        answer = browser.post(reverse("find", args=[page]), {"search": "P-4711", "label": ""})
+        assert re.fullmatch(rf"{reverse(page)}\?find=[\w%-]+", answer["Location"])
+        shown = browser.get(answer["Location"]).content.decode()
+        assert "P-4711" in shown
+        assert "P-4712" not in shown
+    assert browser.post(reverse("find", args=["nowhere"])).status_code == 404
+
+
+def test_an_address_that_tells_of_a_patient_leads_to_one_that_does_not(browser: Client) -> None:
+    for name in ("history", "history_csv", "worklist"):
+        answer = browser.get(reverse(name), {"search": "P-4711", "urgent": "1"})
+        assert re.fullmatch(rf"{reverse(name)}\?urgent=1&find=[\w%-]+", answer["Location"])
+
+
+def test_another_users_search_does_not_open(browser: Client, outsider: User) -> None:
+    query = sealed_query(outsider.pk, QueryDict("search=a")).urlencode()
+    assert browser.get(f"{reverse('history')}?{query}").status_code == 400
+    assert browser.get(f"{reverse('worklist_changes')}?{query}").status_code == 400
+    assert browser.get(f"{reverse('worklist')}?{query}")["Location"] == reverse("worklist")
+    assert browser.post(reverse("exports"), {"query": query}).status_code == 400
+
+
+def test_the_api_takes_searches_in_a_body_alone(clinician: User, model_version: ModelVersion) -> None:
+    api = api_of(clinician)
+    make_study(clinician, model_version, JobStatus.DONE, patient_id="P-4711")
+    assert list(api.get(reverse("api_studies"), {"patient_id": "P-4711"}).json()) == ["patient_id"]
+    assert api.get(reverse("api_studies"), {"find": "AAAA"}).status_code == 400
+    assert api.post(reverse("api_searches"), {}).status_code == 400
+    find = api.post(reverse("api_searches"), {"patient_id": "p-4711"})
+    assert find.status_code == 201
+    assert len(api.get(reverse("api_studies"), find.json()).json()["results"]) == 1
 
 
 def test_what_an_address_says_in_clear_is_not_listened_to() -> None:
