@@ -57,7 +57,7 @@ def opened_query(user_id: int, sealed: QueryDict) -> QueryDict:
     for name in (*TELLING, FIND):
         query.pop(name, None)
     if sealed.get(FIND):
-        query.update(opened_search(user_id, sealed[FIND]))
+        query.update(opened_search(user_id, str(sealed[FIND])))
     return query
 
 

@@ -45,6 +45,7 @@ from diagnoses.selectors.history import HiddenFilterError, find_studies, read_in
 from diagnoses.selectors.studies import images_visible_to, states_of, with_files
 from diagnoses.services.submission import KeyReusedError, QueueFullError, SubmissionError, submit_study
 from diagnoses.states import JobStatus
+from diagnoses.views.finding import user_id
 from diagnoses.views.pictures import heatmap_response, palette_of, picture_response, visible_job_with_result
 from diagnoses.views.uploads import sent_files
 
@@ -179,7 +180,9 @@ class SearchesView(PrivateView):
         """
         said = SearchSerializer(data=request.data)
         said.is_valid(raise_exception=True)
-        return Response({"find": sealed_search(int(request.user.pk), said.validated_data)}, status.HTTP_201_CREATED)
+        return Response(
+            {"find": sealed_search(user_id(request._request), said.validated_data)}, status.HTTP_201_CREATED
+        )
 
 
 class StudyView(PrivateView):
@@ -228,7 +231,7 @@ def _opened(request: Request) -> QueryDict:
         words = _("An address is no place for what tells of a patient: POST it to /api/v1/searches/ first.")
         raise ValidationError({name: [words] for name in TELLING if request.query_params.get(name)})
     try:
-        return opened_query(int(request.user.pk), request.query_params)
+        return opened_query(user_id(request._request), request.query_params)
     except SearchError as error:
         raise ValidationError({FIND: [str(error)]}) from error
 

@@ -21,4 +21,4 @@ def send_sample(*, actor: Actor) -> Submission:
 
 def is_sample(study: Study) -> bool:
     """Whether it is one, and no patient's."""
-    return study.patient_id == SAMPLE_PATIENT
+    return bool(study.patient_id == SAMPLE_PATIENT)

@@ -119,7 +119,7 @@ def _ask(request: HttpRequest) -> HttpResponse:
 
 def _known(user: User, form: HistoryForm, sent: QueryDict) -> str:
     """Only what the filter knows, so that nothing longer is kept or shown again; what tells of a patient is sealed."""
-    known = QueryDict(urlencode({name: sent[name] for name in form.fields if sent.get(name)}))
+    known = QueryDict(urlencode({name: str(sent[name]) for name in form.fields if sent.get(name)}))
     return sealed_query(user.pk, known).urlencode()
 
 

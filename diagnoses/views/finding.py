@@ -34,7 +34,7 @@ def untold(
     """Lead an address that may name a patient, an old bookmark's perhaps, to the same one that does not."""
 
     @wraps(view)
-    def wrapped(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+    def wrapped(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         if tells(request.GET):
             return _to(request.path, sealed_query(user_id(request), request.GET))
         return view(request, *args, **kwargs)

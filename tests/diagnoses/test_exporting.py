@@ -163,7 +163,7 @@ def test_a_cancelled_one_is_on_record_once(clinician: User) -> None:
         exporting.cancel_export(actor=user_actor(clinician), export=export)
     event = AuditEvent.objects.get(action=AuditAction.EXPORT_CANCELLED)
     assert (event.actor_name, event.object_id) == ("clinician", str(export.pk))
-    assert event.detail == {"filter": "patient_id=P-1", "studies": 1, "status": "done"}
+    assert event.detail == {"filter": {"patient_id": "yes"}, "studies": 1, "status": "done"}
 
 
 def test_only_a_failed_one_is_tried_again_and_that_is_on_record(clinician: User, export: Export) -> None:
@@ -174,7 +174,7 @@ def test_only_a_failed_one_is_tried_again_and_that_is_on_record(clinician: User,
     assert not exporting.retry_export(actor=actor, export=export)
     assert status_of(export) == ("queued", "")
     assert AuditEvent.objects.filter(action=AuditAction.EXPORT_REQUESTED).count() == 2
-    assert last_event(AuditAction.EXPORT_REQUESTED).detail == {"filter": "", "studies": 1, "retried": True}
+    assert last_event(AuditAction.EXPORT_REQUESTED).detail == {"filter": {}, "studies": 1, "retried": True}
 
 
 def test_trying_again_is_no_way_to_have_more_in_progress(clinician: User, export: Export) -> None:

@@ -100,7 +100,7 @@ def test_the_file_is_its_owners_private_and_under_a_name_of_ours(browser: Client
     assert "private" in response["Cache-Control"]
     assert f"{export.pk}.zip" in response["Content-Disposition"]
     assert "P-1" not in response["Content-Disposition"]
-    assert last_event(AuditAction.EXPORT_FETCHED).detail == {"filter": "patient_id=P-1", "studies": 1}
+    assert last_event(AuditAction.EXPORT_FETCHED).detail == {"filter": {"patient_id": "yes"}, "studies": 1}
 
 
 def test_an_outsider_neither_sees_nor_fetches_nor_ends_another_users_export(
