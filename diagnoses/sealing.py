@@ -10,6 +10,7 @@ import re
 import secrets
 import unicodedata
 from functools import lru_cache
+from hashlib import sha256
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -88,6 +89,11 @@ def unseal_words(sealed: bytes, place: str) -> str:
     if not sealed:
         raise SealError("There is nothing to open.")
     return unseal(_site_key(sealed[0], "searches"), sealed[1:], place).decode()
+
+
+def fingerprint_of(said: object) -> str:
+    """The same for the same, which nobody can guess from it."""
+    return fingerprint(sha256(repr(said).encode()).hexdigest())
 
 
 def fingerprint(digest: str) -> str:

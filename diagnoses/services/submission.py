@@ -204,12 +204,7 @@ def _new_study(actor: Actor, details: StudyDetails, key: _Key, contents: list[st
 
 def _fingerprint(key: _Key, contents: list[str]) -> str:
     """The same for the same files in the same order with the same words about them, whatever became of them."""
-    return fingerprint_of((key.said, contents))
-
-
-def fingerprint_of(said: object) -> str:
-    """The same for the same, which nobody can guess from it."""
-    return sealing.fingerprint(sha256(repr(said).encode()).hexdigest())
+    return sealing.fingerprint_of((key.said, contents))
 
 
 def _content(file: SentFile, data: bytes | FileError) -> str:

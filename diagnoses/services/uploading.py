@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Max, QuerySet
 from django.utils.translation import gettext as _
 
-from diagnoses import audit, notices, queue, storage
+from diagnoses import audit, notices, queue, sealing, storage
 from diagnoses.audit import Actor
 from diagnoses.models import Image, Job, ModelVersion, RejectedFile, Study
 from diagnoses.models.audit import AuditAction
@@ -22,7 +22,6 @@ from diagnoses.services.submission import (
     StudyDetails,
     SubmissionError,
     check_room,
-    fingerprint_of,
     have_shadow_read,
     reader_of,
     receive,
@@ -54,7 +53,7 @@ class StudySent:
 
     def fingerprint(self, model_version: ModelVersion | None) -> str:
         """The same wherever the same is said of the study."""
-        return fingerprint_of((self.details, self.batch, model_version and str(model_version)))
+        return sealing.fingerprint_of((self.details, self.batch, model_version and str(model_version)))
 
 
 def upload_file(

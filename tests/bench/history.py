@@ -32,9 +32,9 @@ from rich.console import Console
 from rich.table import Table
 
 from cxrsite.embedded import EmbeddedPostgres
-from diagnoses import sealing
 from tests.bench.bench import Bench
 from tests.bench.figures import Figures
+from tests.bench.hashes import KEYS, WORDS, keys_in_sql
 from tests.integration.site import ROOT
 
 _SMALL, _LARGE = 10_000, 1_000_000
@@ -83,17 +83,6 @@ VALUES ({OWNER}, 'owner', '!', '', '', '', true, false, false, now()),
 """
 # Three images make two studies, and three studies are a patient's. Of eleven studies in a row one is the other user's.
 # Words are spread evenly, but for two that only old notes have. Nothing is sealed: the way to a page is measured.
-_WORDS = """
-CREATE FUNCTION pg_temp.mac(inner_key bytea, outer_key bytea, word text) RETURNS bytea LANGUAGE sql IMMUTABLE AS
-    'SELECT sha256(outer_key || sha256(inner_key || convert_to(word, ''UTF8'')))';
-CREATE FUNCTION pg_temp.word(word text) RETURNS bigint LANGUAGE sql IMMUTABLE AS
-    $$SELECT ('x' || encode(substr(pg_temp.mac({words}, word), 1, 8), 'hex'))::bit(64)::bigint$$;
-CREATE FUNCTION pg_temp.words(said text) RETURNS bigint[] LANGUAGE sql IMMUTABLE AS
-    $$SELECT array_agg(DISTINCT pg_temp.word(word)) FROM (
-        SELECT rtrim(unnest(string_to_array(said, ' ')), '.,') word
-        UNION SELECT unnest(regexp_split_to_array(said, '[^[:alnum:]]+'))
-    ) each WHERE word <> ''$$
-"""
 _STUDIES = """
 CREATE TEMP TABLE said AS
 SELECT n, md5('study' || n)::uuid AS id, at, md5('patient' || n / 3)::uuid AS patient,
@@ -180,27 +169,20 @@ def seed(count: int) -> None:
     Rows are written past triggers and foreign keys, with what those would have seen to.
     """
     images = count * 5 // 4 // 33 * 33
-    facts: dict[str, object] = {"owner": OWNER, "other": OTHER, "images": images, "studies": images // 3 * 2}
-    facts |= {"words": _key("words"), "patients": _key("patient IDs")}
+    facts = {"owner": OWNER, "other": OTHER, "images": images, "studies": images // 3 * 2, **keys_in_sql()}
     with connection.cursor() as cursor, _without_indexes(cursor):
         cursor.execute(
             "SET session_replication_role = replica; SET statement_timeout = 0; SET maintenance_work_mem = '512MB'"
         )
         cursor.execute(_VERSIONS)
         cursor.execute(_OWNERS)
-        for sql in (_WORDS, _STUDIES, _IMAGES, _JOBS):
+        for sql in (WORDS, _STUDIES, _IMAGES, _JOBS):
             cursor.execute(sql.format(**facts))
         cursor.execute(_RESULTS)
         cursor.execute(_TRANSITIONS)
         cursor.execute("SET session_replication_role = origin")
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE " + ", ".join(f"diagnoses_{table}" for table in _TABLES))
-
-
-def _key(purpose: str) -> str:
-    """The two keys of HMAC (RFC 2104) that stand for the one of this purpose, as SQL has them."""
-    key = sealing._derived(settings.CXR_DATA_KEYS.index, purpose).ljust(64, b"\0")
-    return ", ".join(f"'\\x{bytes(byte ^ pad for byte in key).hex()}'::bytea" for pad in (0x36, 0x5C))
 
 
 @contextmanager
@@ -378,10 +360,7 @@ def _server() -> Iterator[None]:
     os.environ |= {
         "CXR_ENV_FILE": "",
         "CXR_SECRET_KEY": "a key for measuring alone, as long as a real one has to be",
-        "CXR_DATA_KEYS": "1:YSBrZXkgdGhhdCBzZWFscyBmb3IgdGVzdHMgYWxvbmU=,"
-        "index:YSBrZXkgdGhhdCBmaW5kcyBmb3IgdGVzdHMgYWxvbmU=",
-        "CXR_HTTPS": "0",
-        "CXR_VAR_DIR": str(folder),
+        "CXR_DATA_KEYS": KEYS,
         "DATABASE_URL": server.url,
         "REDIS_URL": "redis://nobody-asks",
         "DJANGO_SETTINGS_MODULE": "cxrsite.settings",
