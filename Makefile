@@ -43,6 +43,7 @@ test: $(VENV)/.dev $(COLLECTED) $(CATALOGUES)
 
 lint: export CXR_ENV_FILE =
 lint: export CXR_SECRET_KEY = only-for-the-type-checker-that-reads-the-settings-once
+lint: export CXR_DATA_KEYS = 1:YSBrZXkgdGhhdCBzZWFscyBmb3IgdGVzdHMgYWxvbmU=,index:YSBrZXkgdGhhdCBmaW5kcyBmb3IgdGVzdHMgYWxvbmU=
 lint: export DATABASE_URL = postgresql://none/none
 lint: export REDIS_URL = redis://none
 lint: $(VENV)/.dev
@@ -54,6 +55,7 @@ lint: $(VENV)/.dev
 
 messages: export CXR_ENV_FILE =
 messages: export CXR_SECRET_KEY = only-for-the-search-for-words-that-reads-the-settings-once
+messages: export CXR_DATA_KEYS = 1:YSBrZXkgdGhhdCBzZWFscyBmb3IgdGVzdHMgYWxvbmU=,index:YSBrZXkgdGhhdCBmaW5kcyBmb3IgdGVzdHMgYWxvbmU=
 messages: export DATABASE_URL = postgresql://none/none
 messages: export REDIS_URL = redis://none
 messages: $(VENV)/.run
@@ -109,6 +111,7 @@ $(VENV)/.dev: $(LOCKS)/dev.txt $(VENV)/.run
 	@$(BIN)/pybabel --quiet compile --input-file $< --output-file $@
 
 $(COLLECTED): $(STATIC) $(VENV)/.run
-	@CXR_ENV_FILE= CXR_SECRET_KEY=only-to-collect-files-and-never-to-serve-anything-with-it DATABASE_URL=postgresql://none/none \
+	@CXR_ENV_FILE= CXR_DATA_KEYS=1:YSBrZXkgdGhhdCBzZWFscyBmb3IgdGVzdHMgYWxvbmU=,index:YSBrZXkgdGhhdCBmaW5kcyBmb3IgdGVzdHMgYWxvbmU= \
+		CXR_SECRET_KEY=only-to-collect-files-and-never-to-serve-anything-with-it DATABASE_URL=postgresql://none/none \
 		REDIS_URL=redis://none $(BIN)/python manage.py collectstatic --noinput --verbosity 0
 	@touch $@

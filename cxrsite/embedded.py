@@ -179,12 +179,12 @@ class EmbeddedRedis:
         raise RuntimeError(f"Redis did not start; see {self._folder / 'redis.log'}.")
 
 
-def kept_secret(path: Path) -> str:
+def kept_secret(path: Path, make: Callable[[], str] = lambda: secrets.token_urlsafe(64)) -> str:
     """The secret in this file, which its owner alone can read; made where there is none."""
     if not path.exists():
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(64))
+            file.write(make())
     return path.read_text()
 
 

@@ -4,8 +4,11 @@ Values come from environment variables, from one file per value in `/run/secrets
 and from the file that a running single-machine site leaves for the terminal beside it, in this order.
 """
 
+import base64
+import binascii
 import os
 import re
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -73,6 +76,40 @@ def revealed(secret: SecretStr | None) -> str | None:
 def _check_old_keys(keys: SecretStr | None) -> SecretStr | None:
     if any(len(key) < _KEY_CHARACTERS for key in words_of(revealed(keys) or "")):
         raise ValueError(f"each of them has at least {_KEY_CHARACTERS} characters; commas stand between them")
+    return keys
+
+
+@dataclass(frozen=True, repr=False)
+class DataKeys:
+    """What identifiers are sealed with, by version, and what finds them."""
+
+    sealing: dict[int, bytes]
+    index: bytes
+
+
+def data_keys_of(text: str) -> DataKeys:
+    """The keys of a list like `1:base64,2:base64,index:base64`. Raises ValueError, without the keys in its words."""
+    keys: dict[str, bytes] = {}
+    for entry in words_of(text):
+        name, _, encoded = entry.partition(":")
+        if name in keys or not re.fullmatch("index|[1-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5]", name):
+            raise ValueError("each key has a name of its own before its colon: a number from 1 to 255, or index")
+        try:
+            keys[name] = base64.b64decode(encoded, validate=True)
+        except binascii.Error:
+            raise ValueError(f"the key {name} is not written in base64") from None
+        if len(keys[name]) != 32:
+            raise ValueError(f"the key {name} must have 32 random bytes, written in base64")
+    index = keys.pop("index", None)
+    if not keys or index is None:
+        raise ValueError("it must be like 1:BASE64,index:BASE64: one key that seals or more, and the one that finds")
+    if len({*keys.values(), index}) <= len(keys):
+        raise ValueError("a key is given twice; each must be random bytes of its own")
+    return DataKeys({int(name): key for name, key in keys.items()}, index)
+
+
+def _check_data_keys(keys: SecretStr) -> SecretStr:
+    data_keys_of(keys.get_secret_value())
     return keys
 
 
@@ -170,6 +207,7 @@ class Environment(BaseSettings):
     old_secret_keys: Annotated[SecretStr | None, AfterValidator(_check_old_keys)] = Field(
         alias="CXR_SECRET_KEY_OLD", default=None
     )
+    data_keys: Annotated[SecretStr, AfterValidator(_check_data_keys)] = Field(alias="CXR_DATA_KEYS")
     database_url: Annotated[SecretStr, AfterValidator(_check_database_url)] = Field(alias="DATABASE_URL")
     redis_url: Annotated[SecretStr, AfterValidator(_check_redis_url)] = Field(alias="REDIS_URL")
     database_owner_url: Annotated[SecretStr | None, AfterValidator(_check_owner_url)] = Field(
@@ -218,6 +256,8 @@ class Environment(BaseSettings):
     audit_syslog: str = Field(alias="CXR_AUDIT_SYSLOG", default="", pattern=r"^(|/.+|[^:/\s]+:[0-9]{1,5})$")
     audit_years: int = Field(alias="CXR_AUDIT_YEARS", default=6, ge=6, le=100)
     audit_archives: Path | None = Field(alias="CXR_AUDIT_ARCHIVES", default=None)
+    seal_files: bool = Field(alias="CXR_SEAL_FILES", default=True)
+    retention_days: int | None = Field(alias="CXR_RETENTION_DAYS", default=None, ge=1, le=36_500)
     storage: StorageKind = Field(alias="CXR_STORAGE", default=StorageKind.FILE)
     s3_bucket: str | None = Field(
         alias="CXR_S3_BUCKET", default=None, validate_default=True, pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"

@@ -1,7 +1,9 @@
 """`python -m cxrsite.run`: the whole product on a single machine, from servers to worker. `make run` calls it."""
 
+import base64
 import fcntl
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -150,6 +152,7 @@ def make_environment(options: Options, servers: list[Server]) -> dict[str, str]:
     defaults = {
         "CXR_SECRET_KEY": kept_secret(options.var / "secret_key"),
         "CXR_AUDIT_KEY": kept_secret(options.var / "audit_key"),
+        "CXR_DATA_KEYS": kept_secret(options.var / "data_keys", _new_data_keys),
         "CXR_HTTPS": "0",
         "CXR_MFA_ROLES": "none",
         "CXR_ALLOWED_HOSTS": ",".join(_names_of_this_machine(options.host)),
@@ -158,6 +161,10 @@ def make_environment(options: Options, servers: list[Server]) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
     }
     return {**defaults, **{name: value for name, value in os.environ.items() if value}, **urls}
+
+
+def _new_data_keys() -> str:
+    return ",".join(f"{name}:{base64.b64encode(secrets.token_bytes(32)).decode()}" for name in ("1", "index"))
 
 
 def _names_of_this_machine(host: str) -> list[str]:

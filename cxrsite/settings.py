@@ -4,7 +4,7 @@ import sys
 from urllib.parse import unquote, urlsplit
 
 from cxrsite.database import acts_as_owner, database_settings, redis_tls, role_of, secrets_of
-from cxrsite.env import BASE_DIR, SECRETS, StorageKind, mfa_roles_of, read_environment, revealed, words_of
+from cxrsite.env import BASE_DIR, SECRETS, StorageKind, data_keys_of, mfa_roles_of, read_environment, revealed, words_of
 
 ENV = read_environment()
 
@@ -323,6 +323,9 @@ CXR_EXPORT_CASES = ENV.export_cases
 CXR_EXPORT_DAYS = ENV.export_days
 CXR_EXPORT_BYTES = ENV.export_mb * 1024 * 1024
 CXR_BREAK_GLASS_MINUTES = ENV.break_glass_minutes
+CXR_DATA_KEYS = data_keys_of(ENV.data_keys.get_secret_value())
+CXR_SEAL_FILES = ENV.seal_files
+CXR_RETENTION_DAYS = ENV.retention_days
 CXR_STORAGE = ENV.storage.value
 CXR_ORPHAN_SECONDS = ENV.orphan_seconds
 CXR_SITE_NAME = ENV.site_name

@@ -85,12 +85,12 @@ def reason_of(panel: "admin.ModelAdmin[Any]", request: HttpRequest) -> str:
 
 @admin.register(Study)
 class StudyAdmin(_ReadOnly):
-    """What was sent in: the record, with nothing of whom it is."""
+    """What was sent in: the record, by pseudonym, without pictures or anything that tells of a patient."""
 
-    list_display = fields = ("id", "created_at", "submitted_by", "department", "urgent")
+    list_display = fields = ("id", "created_at", "submitted_by", "department", "subject", "urgent")
     list_filter = ("created_at", "department")
-    search_fields = ("id", "submitted_by__username")
-    list_select_related = ("submitted_by", "department")
+    search_fields = ("id", "subject__id", "submitted_by__username")
+    list_select_related = ("submitted_by", "department", "subject")
     inlines = (_ImageRows, _RejectedRows)
 
 

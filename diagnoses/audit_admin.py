@@ -116,8 +116,9 @@ class NewestPaginator(Paginator):  # type: ignore[type-arg]
     """Leads through the newest ones alone, so that it never counts them all."""
 
     @cached_property
-    def count(self) -> int:  # type: ignore[override]
-        return self.object_list[:MOST_LISTED].count()  # type: ignore[union-attr,call-arg]
+    def count(self) -> int:
+        events: QuerySet[AuditEvent] = self.object_list[:MOST_LISTED]  # type: ignore[assignment]
+        return events.count()
 
 
 @admin.register(AuditEvent)
@@ -156,7 +157,9 @@ class AuditEventAdmin(ReadOnly):
 
     def get_urls(self) -> list[URLPattern]:
         def own(address: str, view: Any, name: str) -> URLPattern:
-            return path(address, self.admin_site.admin_view(require_safe(view)), name=f"diagnoses_auditevent_{name}")
+            shown = self.admin_site.admin_view(require_safe(view))
+            found: URLPattern = path(address, shown, name=f"diagnoses_auditevent_{name}")
+            return found
 
         return [
             own("study/<uuid:study_id>/", self.seen_view, "seen"),

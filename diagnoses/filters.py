@@ -6,13 +6,13 @@ from typing import Any, cast
 from django import forms
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Count, Q, Value
-from django.db.models.functions import Upper
+from django.db.models import Count, Q
 from django.http import QueryDict
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_filters import CharFilter, ChoiceFilter, FilterSet
 
+from diagnoses import sealing
 from diagnoses.forms import model_choices
 from diagnoses.models import Job
 from diagnoses.selectors.worklist import Need, Rows, in_need
@@ -52,7 +52,11 @@ class WorklistFilter(FilterSet):  # type: ignore[misc] # it ships no types
         label=_("Search"),
         max_length=200,
         widget=forms.TextInput(
-            attrs={"class": "form-control", "type": "search", "placeholder": _("Patient ID, file, accession number")}
+            attrs={
+                "class": "form-control",
+                "type": "search",
+                "placeholder": _("Whole words of ID, file, accession number or note"),
+            }
         ),
     )
     read = ChoiceFilter(
@@ -101,8 +105,8 @@ class WorklistFilter(FilterSet):  # type: ignore[misc] # it ships no types
         return rows
 
     def with_words(self, rows: Rows, name: str, value: str) -> Rows:
-        """With this in its patient's identity, accession number, note, or a file's name."""
-        return _with_any(rows, name, Q(words__contains=Upper(Value(value))))
+        """With all of these words in its patient's identity, accession number, note, or a file's name."""
+        return _with_any(rows, name, Q(words__contains=sealing.looked_for(value)))
 
     def by_reading(self, rows: Rows, name: str, value: str) -> Rows:
         """By whether all of its images have a person's reading."""

@@ -188,7 +188,12 @@ def model_choices() -> list[tuple[str, str]]:
 class StudyFilterForm(_Dressed, forms.Form):
     """What to look for among studies and readings; lives in an address."""
 
-    search = forms.CharField(required=False, max_length=200, label=_("Search"))
+    search = forms.CharField(
+        required=False,
+        max_length=200,
+        label=_("Search"),
+        widget=forms.TextInput(attrs={"placeholder": _("Whole words of ID, file, accession number or note")}),
+    )
     label = forms.ChoiceField(required=False, choices=[("", _("Any answer")), *Label.choices], label=_("Answer"))
     indeterminate = forms.ChoiceField(
         required=False,
@@ -264,7 +269,7 @@ class SavedViewForm(forms.Form):
     )
     query = forms.CharField(
         required=False,
-        max_length=1000,
+        max_length=2000,
         error_messages={"max_length": _("This filter is too long to be saved. Shorten what you search for.")},
     )
 

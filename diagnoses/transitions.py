@@ -29,7 +29,7 @@ def move_jobs(candidates: QuerySet[Job], move: Move, *, by: str, detail: str = "
             changes["urgent"] = Subquery(Study.objects.filter(images=OuterRef("image")).values("urgent"))
         moved = Job.objects.filter(pk__in=before)
         moved.update(status=target, lease_until=changes.pop("lease_until", None), **_times(move), **changes)
-        jobs = list(moved.select_related("image__study", "model_version").defer("model_version__card"))
+        jobs = list(moved.select_related("image__study__subject", "model_version").defer("model_version__card"))
         JobTransition.objects.bulk_create(
             JobTransition(
                 job=job, move=move, source=before[job.pk], target=target, token=job.token, by=by, detail=detail

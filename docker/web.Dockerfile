@@ -21,6 +21,7 @@ COPY workers/ workers/
 # catalogues of translations are compiled here, too. The chmod: whoever
 # checked the tree out may have kept it from others, and the user below must be able to read it.
 RUN CXR_SECRET_KEY=thrown-away-with-this-line-and-never-used-to-sign-anything \
+    CXR_DATA_KEYS=1:dGhyb3duLWF3YXktYW5kLW5ldmVyLXVzZWQtdG8tc2U=,index:dGhyb3duLWF3YXktYW5kLW5ldmVyLXVzZWQtdG8tZmk= \
     DATABASE_URL=postgresql://nobody@nowhere/nothing \
     REDIS_URL=redis://nowhere \
     python manage.py collectstatic --noinput \

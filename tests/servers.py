@@ -28,6 +28,8 @@ def _start() -> None:
 os.environ |= {
     "CXR_ENV_FILE": "",
     "CXR_SECRET_KEY": "a key for tests alone, as long as a real one has to be",
+    "CXR_DATA_KEYS": "1:YSBrZXkgdGhhdCBzZWFscyBmb3IgdGVzdHMgYWxvbmU=,"
+    "index:YSBrZXkgdGhhdCBmaW5kcyBmb3IgdGVzdHMgYWxvbmU=",
     "CXR_HTTPS": "0",
     "CXR_MFA_ROLES": "none",
     "CXR_VAR_DIR": str(FOLDER),

@@ -22,6 +22,9 @@ LEASE_SECONDS = "3"
 """Short, so that what a killed worker held is taken up again soon."""
 
 
+_KEYS = "1:YSBrZXkgdGhhdCBzZWFscyBmb3IgdGVzdHMgYWxvbmU=,index:YSBrZXkgdGhhdCBmaW5kcyBmb3IgdGVzdHMgYWxvbmU="
+
+
 def register(config: pytest.Config) -> None:
     """Make the fixtures known, once."""
     if not config.pluginmanager.has_plugin(__name__):
@@ -31,7 +34,12 @@ def register(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def static_files() -> None:
     """What `make run` sees to before each start, so that the pages are those of the code as it is now."""
-    needed = {"CXR_SECRET_KEY": "k" * 50, "DATABASE_URL": "postgresql://none/none", "REDIS_URL": "redis://none"}
+    needed = {
+        "CXR_SECRET_KEY": "k" * 50,
+        "CXR_DATA_KEYS": _KEYS,
+        "DATABASE_URL": "postgresql://none/none",
+        "REDIS_URL": "redis://none",
+    }
     command = [sys.executable, str(ROOT / "manage.py"), "collectstatic", "--noinput", "--verbosity", "0"]
     # Where tests run in several processes, each of them comes by here.
     with (ROOT / "var" / "static.lock").open("w") as lock:

@@ -158,6 +158,7 @@ def test_every_secret_comes_from_the_operator_and_has_no_default() -> None:
     secrets = [(name, rest) for name, rest in found if SECRET_NAME.search(name)]
     assert {name for name, _ in secrets} == {
         "CXR_SECRET_KEY",
+        "CXR_DATA_KEYS",
         "CXR_AUDIT_KEY",
         "POSTGRES_PASSWORD",
         "APPLICATION_PASSWORD",

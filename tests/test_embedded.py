@@ -28,7 +28,8 @@ def folder() -> Iterator[Path]:
 def ask(url: str, statement: str) -> str:
     with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
         cursor.execute(statement)
-        return str(cursor.fetchone()[0])
+        row = cursor.fetchone()
+        return str(row and row[0])
 
 
 def test_nobody_gets_in_without_the_password(folder: Path) -> None:

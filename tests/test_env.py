@@ -14,9 +14,11 @@ from cxrsite.env import Environment, read_environment
 ROOT = Path(__file__).resolve().parent.parent
 PASSWORD = "hunter2-and-more"
 SECRET_KEY = "a secret key, long enough to be one, and never to be seen"
+DATA_KEYS = "1:YSBrZXkgdGhhdCBzZWFscyBmb3IgdGVzdHMgYWxvbmU=,index:YSBrZXkgdGhhdCBmaW5kcyBmb3IgdGVzdHMgYWxvbmU="
 GOOD = {
     "CXR_ENV_FILE": "",
     "CXR_SECRET_KEY": SECRET_KEY,
+    "CXR_DATA_KEYS": DATA_KEYS,
     "DATABASE_URL": f"postgresql://cxr:{PASSWORD}@db.example/cxr",
     "REDIS_URL": f"redis://:{PASSWORD}@redis.example/0",
 }
@@ -29,7 +31,7 @@ S3 = {
     "CXR_S3_ACCESS_KEY": "an access key",
     "CXR_S3_SECRET_KEY": PASSWORD,
 }
-SECRETS = ["CXR_SECRET_KEY", "DATABASE_URL", "REDIS_URL"]
+SECRETS = ["CXR_SECRET_KEY", "CXR_DATA_KEYS", "DATABASE_URL", "REDIS_URL"]
 OPTIONAL_SECRETS = [
     "CXR_SECRET_KEY_OLD",
     "CXR_S3_ACCESS_KEY",
@@ -42,6 +44,10 @@ OPTIONAL_SECRETS = [
 ]
 WRONG = [
     ("CXR_SECRET_KEY", "too-short-a-key"),
+    ("CXR_DATA_KEYS", "1:c2hvcnQ="),
+    ("CXR_DATA_KEYS", DATA_KEYS.partition(",")[0]),
+    ("CXR_RETENTION_DAYS", "0"),
+    ("CXR_SEAL_FILES", "perhaps"),
     ("DATABASE_URL", "sqlite:///db.sqlite3"),
     ("DATABASE_URL", "postgresql://"),
     ("DATABASE_URL", f"postgresql://cxr:{PASSWORD}#@db.example/cxr"),
@@ -162,6 +168,7 @@ def test_a_wrong_secret_is_never_printed(name: str, value: str) -> None:
     assert value not in words
     assert PASSWORD not in words
     assert SECRET_KEY not in words
+    assert DATA_KEYS not in words
 
 
 def test_the_settings_themselves_print_no_secret() -> None:
@@ -170,6 +177,7 @@ def test_the_settings_themselves_print_no_secret() -> None:
     assert "mobilenet_v2" in words
     assert PASSWORD not in words
     assert SECRET_KEY not in words
+    assert DATA_KEYS not in words
 
 
 def test_an_empty_value_is_as_good_as_none() -> None:

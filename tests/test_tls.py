@@ -74,7 +74,8 @@ def rings(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
         app.conf.broker_use_ssl = redis_tls(read_environment())
         with app.connection_for_write() as broker:
             broker.ensure_connection(max_retries=1, interval_start=0, timeout=5)
-            assert broker.default_channel.client.ping()
+            channel: Any = broker.default_channel
+            assert channel.client.ping()
 
 
 def test_postgresql_with_its_own_certificate_is_reached_by_tls(

@@ -237,6 +237,10 @@ class ModelSerializer(serializers.ModelSerializer[ModelVersion]):
 class StudySerializer(serializers.ModelSerializer[Study]):
     """A study with its files."""
 
+    patient_id = serializers.CharField(max_length=64, required=False, allow_blank=True)
+    patient_birth_date = serializers.DateField(required=False, allow_null=True)
+    accession_number = serializers.CharField(max_length=64, required=False, allow_blank=True)
+    clinical_note = serializers.CharField(max_length=4000, required=False, allow_blank=True)
     images = StudyImageSerializer(many=True)
 
     class Meta:
@@ -252,6 +256,26 @@ class StudySerializer(serializers.ModelSerializer[Study]):
             "urgent",
             "images",
         )
+
+
+class SearchSerializer(serializers.Serializer[Any]):
+    """What to look for among studies. Of the two at least one is given."""
+
+    search = serializers.CharField(required=False, allow_blank=True, max_length=200, help_text="Whole words.")
+    patient_id = serializers.CharField(required=False, allow_blank=True, max_length=64)
+
+    def validate(self, attrs: dict[str, str]) -> dict[str, str]:
+        """Nothing is found by nothing."""
+        said = {name: value for name, value in attrs.items() if value}
+        if not said:
+            raise serializers.ValidationError(_("Give words in search, or a whole patient_id, or both."))
+        return said
+
+
+class SealedSearchSerializer(serializers.Serializer[Any]):
+    """The same, sealed."""
+
+    find = serializers.CharField(help_text="For the parameter of that name of the list of studies.")
 
 
 class QueueSerializer(serializers.Serializer[Any]):

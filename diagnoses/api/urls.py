@@ -6,6 +6,7 @@ from diagnoses.api import readings, reports, schema, views
 
 urlpatterns = [
     path("studies/", views.StudiesView.as_view(), name="api_studies"),
+    path("searches/", views.SearchesView.as_view(), name="api_searches"),
     path("studies/<uuid:study_id>/", views.StudyView.as_view(), name="api_study"),
     path("studies/<uuid:study_id>/report/", reports.ReportView.as_view(), name="api_report"),
     path("studies/<uuid:study_id>/report.pdf", reports.ReportPdfView.as_view(), name="api_report_pdf"),

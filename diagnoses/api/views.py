@@ -8,7 +8,7 @@ from math import nan
 
 from django.conf import settings
 from django.core.exceptions import TooManyFilesSent
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
@@ -27,6 +27,8 @@ from diagnoses import audit
 from diagnoses.api import limits
 from diagnoses.api.authentication import user_still_admitted
 from diagnoses.api.serializers import (
+    SealedSearchSerializer,
+    SearchSerializer,
     StudySerializer,
     StudyUploadSerializer,
     SubmissionSerializer,
@@ -43,12 +45,14 @@ from diagnoses.models.audit import AuditAction
 from diagnoses.models.job import Label
 from diagnoses.models.token import Scope
 from diagnoses.roles import MAY_SUBMIT
+from diagnoses.searching import FIND, TELLING, SearchError, opened_query, sealed_search, tells
 from diagnoses.selectors.following import study_state_once_ended
 from diagnoses.selectors.history import HiddenFilterError, find_studies, read_instant
 from diagnoses.selectors.studies import images_visible_to, states_of, with_files
 from diagnoses.services.submission import SubmissionError, submit_study
 from diagnoses.states import JobStatus
 from diagnoses.views.filtering import filter_detail
+from diagnoses.views.finding import user_id
 from diagnoses.views.pictures import heatmap_response, palette_of, picture_response, visible_job_with_result
 from diagnoses.views.uploads import code_of, say_when_again, sent_files
 
@@ -71,13 +75,14 @@ class StudyPagination(CursorPagination):
 
 
 _FILTERS = [
-    OpenApiParameter("search", str, description="In file name, patient id, accession number and clinical note."),
+    OpenApiParameter(
+        "find", str, description="A search as `POST /api/v1/searches/` has sealed it: no address tells of a patient."
+    ),
     OpenApiParameter("label", str, enum=Label.values),
     OpenApiParameter(
         "indeterminate", str, enum=["true", "false"], description="Only where the product cannot tell, or where it can."
     ),
     OpenApiParameter("status", str, enum=[s.value for s in JobStatus]),
-    OpenApiParameter("patient_id", str),
     OpenApiParameter("model", str),
     OpenApiParameter("since", OpenApiTypes.DATE),
     OpenApiParameter("until", OpenApiTypes.DATE),
@@ -158,7 +163,7 @@ class StudiesView(PrivateView):
     @extend_schema(operation_id="studies_list", parameters=_FILTERS, responses=StudySerializer(many=True))
     def get(self, request: Request) -> Response:
         """The history, newest first, paged and filtered."""
-        form = StudyFilterForm(request.query_params)
+        form = StudyFilterForm(_opened(request))
         if not form.is_valid():
             raise ValidationError({field: [str(error) for error in errors] for field, errors in form.errors.items()})
         paginator = StudyPagination()
@@ -171,6 +176,23 @@ class StudiesView(PrivateView):
         audit.record(AuditAction.HISTORY_VIEWED, actor, found=len(page), **filter_detail(form))
         results = result_serializer(request)
         return paginator.get_paginated_response([study_data(state, results) for state in states_of(request.user, page)])
+
+
+class SearchesView(PrivateView):
+    """What is looked for, on its way into an address."""
+
+    @extend_schema(operation_id="searches_create", request=SearchSerializer, responses={201: SealedSearchSerializer})
+    def post(self, request: Request) -> Response:
+        """Seal what may name a patient. The answer's `find` narrows the list of studies; it is this account's alone.
+
+        `search` looks for whole words in file names, patient id, accession number and clinical note: a study matches
+        where an image has all of them. `patient_id` is a patient's whole id, in any case.
+        """
+        said = SearchSerializer(data=request.data)
+        said.is_valid(raise_exception=True)
+        return Response(
+            {"find": sealed_search(user_id(request._request), said.validated_data)}, status.HTTP_201_CREATED
+        )
 
 
 class StudyView(PrivateView):
@@ -215,6 +237,16 @@ class HeatmapView(PrivateView):
         palette = palette_of(request.query_params.get("palette", Palette.JET))
         audit.record(AuditAction.HEATMAP_VIEWED, audit.actor_of(request._request), job)
         return heatmap_response(job, palette)
+
+
+def _opened(request: Request) -> QueryDict:
+    if tells(request.query_params):
+        words = _("An address is no place for what tells of a patient: POST it to /api/v1/searches/ first.")
+        raise ValidationError({name: [words] for name in TELLING if request.query_params.get(name)})
+    try:
+        return opened_query(user_id(request._request), request.query_params)
+    except SearchError as error:
+        raise ValidationError({FIND: [str(error)]}) from error
 
 
 def _nothing_taken(detail: str, code: int = status.HTTP_400_BAD_REQUEST) -> Response:

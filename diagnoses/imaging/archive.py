@@ -197,7 +197,7 @@ def _content_start(file: IO[bytes], described: _Described) -> int:
         raise _damaged()
     if sizes != of_directory and not (flags & _SIZES_FOLLOW and sizes == (0, 0, 0)):
         raise _damaged()
-    return described.header + _LOCAL.size + name_bytes + extra_bytes
+    return int(described.header + _LOCAL.size + name_bytes + extra_bytes)
 
 
 def _entry(described: _Described, start: int) -> Entry:

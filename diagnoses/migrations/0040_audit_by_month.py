@@ -172,7 +172,7 @@ def _index(name: str, *fields: str, condition: models.Q | None = None) -> migrat
 
 
 class Migration(migrations.Migration):
-    dependencies = [("diagnoses", "0035_tokens_of_before")]
+    dependencies = [("diagnoses", "0039_nothing_plain_in_filters")]
 
     operations = [
         migrations.SeparateDatabaseAndState(

@@ -1,5 +1,7 @@
 """Departments, whose members see what each of them sends; a job carries whose circle it is for, beside its owner."""
 
+from typing import Any
+
 import django.db.models.deletion
 from django.db import migrations, models
 
@@ -28,7 +30,7 @@ DROP FUNCTION diagnoses_copy_circle();
 """
 
 
-def _of_department(help_text: str, **options: bool) -> models.ForeignKey:  # type: ignore[type-arg]
+def _of_department(help_text: str, **options: Any) -> models.ForeignKey:  # type: ignore[type-arg]
     return models.ForeignKey(
         blank=True,
         help_text=help_text,
@@ -61,6 +63,7 @@ class Migration(migrations.Migration):
         migrations.AlterModelOptions(
             "study",
             {
+                "base_manager_name": "objects",
                 "ordering": ["-created_at", "-id"],
                 "permissions": [
                     ("see_studies", "Can see own studies, and the department's"),

@@ -42,4 +42,4 @@ def open_emergencies(user_id: int) -> "models.QuerySet[EmergencyAccess]":
 
 def emergency_on(user_id: int, patient: str) -> uuid.UUID | None:
     """The emergency access that the user has to the patient of this pseudonym now."""
-    return open_emergencies(user_id).filter(patient=patient).values_list("pk", flat=True).first()
+    return open_emergencies(user_id).filter(patient=uuid.UUID(patient)).values_list("pk", flat=True).first()

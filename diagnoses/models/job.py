@@ -2,6 +2,7 @@
 
 import uuid
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import ExpressionWrapper, F
 from django.db.models.functions import Now
@@ -82,7 +83,7 @@ class Job(models.Model):
     )
     label = models.CharField(max_length=9, db_default="", editable=False, help_text="Its result's, once it has one.")
     indeterminate = models.BooleanField(db_default=False, editable=False, help_text="Its result's, once it has one.")
-    words = models.TextField(db_default="", editable=False, help_text="All that is searched, in capitals.")
+    words = ArrayField(models.BigIntegerField(), db_default=[], editable=False, help_text="Its image's.")
 
     is_hidden = False
     """Whether its answer is not to be shown to whom it was fetched for; `selectors.hiding` sets it."""

@@ -1,10 +1,14 @@
 """Whom studies are of."""
 
 import uuid
+from functools import cached_property
+from typing import Self
 
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext
+
+from diagnoses import sealing
 
 
 class Patient(models.Model):
@@ -23,3 +27,25 @@ class Patient(models.Model):
 
     def __str__(self) -> str:
         return gettext("Patient {id}").format(id=self.pk)
+
+    @classmethod
+    def unsaved(cls, patient_id: str) -> Self:
+        """A new patient with a key of their own."""
+        patient = cls(index=sealing.patient_index(patient_id))
+        patient.seal_key(sealing.new_key())
+        return patient
+
+    @cached_property
+    def key(self) -> bytes:
+        """The patient's own key, opened. Raises SealError, also where the patient was erased."""
+        if self.sealed_key is None or self.key_version is None:
+            raise sealing.SealError("The patient was erased: nothing opens any more.")
+        return sealing.unseal_key(bytes(self.sealed_key), self.key_version, self._place)
+
+    def seal_key(self, key: bytes) -> None:
+        """Close the key under the site's newest one."""
+        self.sealed_key, self.key_version = sealing.seal_key(key, self._place)
+
+    @property
+    def _place(self) -> str:
+        return f"diagnoses_patient.sealed_key:{self.pk}"

@@ -50,7 +50,7 @@ class SavedView(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="saved_views")
     page = models.CharField(max_length=16, help_text="The address's name of the page that it filters.")
     name = models.CharField(max_length=64)
-    query = models.CharField(max_length=1000, blank=True)
+    query = models.CharField(max_length=2000, blank=True)
 
     class Meta:
         ordering = ["page", "name"]

@@ -9,6 +9,8 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from diagnoses.models.job import Job
+from diagnoses.models.patient import Patient
+from diagnoses.models.sealed import SealedRow, SealedTextField
 from diagnoses.models.study import Image
 
 
@@ -37,7 +39,7 @@ class Part(models.TextChoices):
     ARBITER = "arbiter", _("Arbiter")
 
 
-class Reading(models.Model):
+class Reading(SealedRow):
     """A signed statement on one image. The database refuses to change or remove it: an edit is a new one.
 
     The reader is kept as text, too, as they were then. `job` is the model's reading that stood beside it, and
@@ -52,7 +54,7 @@ class Reading(models.Model):
     part = models.CharField(max_length=7, choices=Part, default=Part.FIRST)
     finding = models.CharField(max_length=11, choices=Finding)
     agreement = models.CharField(max_length=11, choices=Agreement, blank=True, help_text="Empty without an answer.")
-    text = models.TextField(max_length=4000, blank=True)
+    text = SealedTextField(max_length=4000, blank=True, default="")
     answer_shown = models.BooleanField()
     signed_at = models.DateTimeField(db_default=Now(), editable=False)
     replaces = models.OneToOneField("self", models.PROTECT, related_name="replaced_by", null=True, blank=True)
@@ -73,6 +75,14 @@ class Reading(models.Model):
 
     def __str__(self) -> str:
         return f"Reading {self.pk}"
+
+    def patient_of_row(self) -> Patient:
+        """Its image's."""
+        return self.image.study.subject
+
+    def key_of_row(self) -> str:
+        """Its key."""
+        return str(self.pk)
 
 
 class PauseChange(models.Model):

@@ -1,22 +1,22 @@
 """What was sent in."""
 
 import uuid
+from pathlib import PurePath
+from typing import Any
 
 from django.conf import settings
-from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
-from django.db.models.functions import Now, Upper
+from django.db.models.functions import Now
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from diagnoses import sealing
 from diagnoses.language import in_words
 from diagnoses.models.department import Department
 from diagnoses.models.patient import Patient
-
-
-def _part_of(field: str) -> OpClass:
-    """For an index that finds text by any part of it, as `icontains` asks."""
-    return OpClass(Upper(field), name="gin_trgm_ops")
+from diagnoses.models.sealed import SealedBytesField, SealedDateField, SealedRow, SealedTextField
 
 
 class Sex(models.TextChoices):
@@ -27,7 +27,14 @@ class Sex(models.TextChoices):
     OTHER = "O", _("Other")
 
 
-class Study(models.Model):
+class _Studies(models.Manager["Study"]):
+    """Studies come with their patient, without whose key nothing that is sealed in them opens."""
+
+    def get_queryset(self) -> "models.QuerySet[Study]":
+        return super().get_queryset().select_related("subject")
+
+
+class Study(SealedRow):
     """What was sent in for one patient at one time."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -41,12 +48,12 @@ class Study(models.Model):
         db_index=False,
         help_text="Its sender's at that time, whose members see it.",
     )
-    subject = models.ForeignKey(Patient, models.PROTECT, related_name="studies", null=True, editable=False)
-    patient_id = models.CharField("patient ID", max_length=64, blank=True)
+    subject = models.ForeignKey(Patient, models.PROTECT, related_name="studies", editable=False)
+    patient_id = SealedTextField("patient ID", max_length=64, blank=True, default="")
     patient_sex = models.CharField("sex", max_length=1, choices=Sex, blank=True)
-    patient_birth_date = models.DateField("birth date", null=True, blank=True)
-    accession_number = models.CharField(max_length=64, blank=True)
-    clinical_note = models.TextField(max_length=4000, blank=True)
+    patient_birth_date = SealedDateField("birth date", null=True, blank=True)
+    accession_number = SealedTextField(max_length=64, blank=True, default="")
+    clinical_note = SealedTextField(max_length=4000, blank=True, default="")
     idempotency_key = models.CharField(
         max_length=255,
         blank=True,
@@ -58,7 +65,10 @@ class Study(models.Model):
     urgent = models.BooleanField(default=False, db_default=False, help_text="Its sender wants it read before others.")
     batch = models.UUIDField(null=True, blank=True, editable=False, help_text="What was sent in one go has the same.")
 
+    objects = _Studies()
+
     class Meta:
+        base_manager_name = "objects"
         verbose_name_plural = "studies"
         ordering = ["-created_at", "-id"]
         indexes = [
@@ -66,11 +76,8 @@ class Study(models.Model):
             models.Index(fields=["-created_at", "-id"], name="study_latest"),
             models.Index(fields=["department", "-created_at", "-id"], name="study_of_department"),
             models.Index(fields=["submitted_by", "department"], name="study_of_sender_there"),
-            models.Index(fields=["submitted_by", "patient_id"], name="study_of_patient"),
+            models.Index(fields=["subject", "-created_at"], name="study_of_subject"),
             models.Index(fields=["batch"], name="study_of_batch", condition=~models.Q(batch=None)),
-            GinIndex(
-                _part_of("patient_id"), _part_of("accession_number"), _part_of("clinical_note"), name="study_words"
-            ),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -88,26 +95,57 @@ class Study(models.Model):
     def __str__(self) -> str:
         return gettext("Study {id}").format(id=self.pk)
 
+    @property
+    def is_erased(self) -> bool:
+        """Whether nobody can tell any more whose it is."""
+        return self.subject.erased_at is not None
 
-class Image(models.Model):
+    def patient_of_row(self) -> Patient:
+        """Its subject."""
+        return self.subject
+
+    def key_of_row(self) -> str:
+        """Its key."""
+        return str(self.pk)
+
+
+class WordsField(ArrayField):  # type: ignore[type-arg]
+    """What stands for the words by which an image is found; made as its row is added, whoever adds it."""
+
+    def pre_save(self, model_instance: Any, add: bool) -> Any:
+        """Made anew for a new row."""
+        if add:
+            model_instance.words = model_instance.words_to_find()
+        return model_instance.words
+
+
+class Image(SealedRow):
     """One picture of a study, with the bytes kept as they came."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     study = models.ForeignKey(Study, models.PROTECT, related_name="images")
     position = models.PositiveSmallIntegerField(help_text="Place among the files that were sent together.")
-    filename = models.CharField(max_length=255, help_text="As the sender calls it; never used to store it.")
+    filename = SealedTextField(max_length=255, help_text="As the sender calls it; never used to store it.")
     kind = models.CharField(max_length=8)
     byte_size = models.PositiveBigIntegerField()
     sha256 = models.CharField(max_length=64)
     width = models.PositiveIntegerField(help_text="Pixels.")
     height = models.PositiveIntegerField(help_text="Pixels.")
     stored_name = models.CharField(max_length=128, unique=True)
+    file_key = SealedBytesField(null=True, editable=False, help_text="Opens its file, where that is sealed.")
+    words = WordsField(
+        models.BigIntegerField(),
+        default=list,
+        db_default=[],
+        editable=False,
+        help_text="Stand for all that is searched.",
+    )
     upload_key = models.UUIDField(null=True, blank=True, editable=False, help_text="Its sender's own for this file.")
 
     class Meta:
         ordering = ["study", "position"]
         indexes = [
-            GinIndex(_part_of("filename"), name="image_words"),
+            GinIndex(fields=["words"], name="image_words"),
             models.Index(fields=["sha256"], name="image_content"),
         ]
         constraints = [
@@ -118,13 +156,27 @@ class Image(models.Model):
     def __str__(self) -> str:
         return gettext("Image {id}").format(id=self.pk)
 
+    def patient_of_row(self) -> Patient:
+        """Its study's."""
+        return self.study.subject
 
-class RejectedFile(models.Model):
+    def key_of_row(self) -> str:
+        """Its key."""
+        return str(self.pk)
+
+    def words_to_find(self) -> list[int]:
+        """What stands for the words of what was said of its study, and of its name."""
+        study, name = self.study, self.filename
+        said = study.patient_id, study.accession_number, study.clinical_note
+        return sealing.words_of(*said, name, PurePath(name).stem)
+
+
+class RejectedFile(SealedRow):
     """A file of a study that was not taken in, with the reason that its sender got."""
 
     study = models.ForeignKey(Study, models.PROTECT, related_name="rejected_files")
     position = models.PositiveSmallIntegerField()
-    filename = models.CharField(max_length=255)
+    filename = SealedTextField(max_length=255)
     code = models.CharField(max_length=32)
     message = models.TextField(help_text="In English.")
     said = models.JSONField(default=dict, db_default={}, blank=True, help_text="The message's template and facts.")
@@ -139,6 +191,14 @@ class RejectedFile(models.Model):
 
     def __str__(self) -> str:
         return gettext("Rejected file {id}").format(id=self.pk)
+
+    def patient_of_row(self) -> Patient:
+        """Its study's."""
+        return self.study.subject
+
+    def key_of_row(self) -> str:
+        """Its place, known before its key is."""
+        return f"{self.study_id} {self.position}"
 
     @property
     def words(self) -> str:

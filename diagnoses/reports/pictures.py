@@ -7,7 +7,6 @@ from django.utils.translation import gettext as _
 from reportlab.lib.units import mm
 from reportlab.platypus import Image, Table
 
-from diagnoses import storage
 from diagnoses.imaging import heatmap, sandbox
 from diagnoses.imaging.errors import ImageError
 from diagnoses.imaging.heatmap import Palette
@@ -16,6 +15,7 @@ from diagnoses.models import Image as StoredImage
 from diagnoses.models import Result
 from diagnoses.reports.contents import ImageReport
 from diagnoses.reports.lettering import text
+from diagnoses.selectors.originals import read_original
 
 _GAP = 4 * mm
 _TALLEST = 80 * mm
@@ -29,10 +29,10 @@ def printed_picture(image: ImageReport) -> Printed | None:
     """
     if image.image_id is None:
         return None
-    stored_name = StoredImage.objects.values_list("stored_name", flat=True).get(pk=image.image_id)
+    stored = StoredImage.objects.select_related("study__subject").get(pk=image.image_id)
     heat = Result.objects.values_list("heatmap", flat=True).get(pk=image.answer.job_id) if image.answer else b""
     try:
-        return sandbox.printed(storage.read(stored_name), bytes(heat))
+        return sandbox.printed(read_original(stored), bytes(heat))
     except (OSError, ImageError, ValueError):
         return None
 

@@ -122,7 +122,7 @@ def discordant_readings(user: User) -> "QuerySet[Reading]":
         _of(user)
         .filter(_is_blind() | _is_sighted(), _DISCORDANT, job__indeterminate=False)
         .filter(~blind_images(user, "image__"), image__study__in=listed_for(user))
-        .select_related("image__study", "job__result")
+        .select_related("image__study__subject", "job__result")
         .order_by("-signed_at", "-id")
     )
 

@@ -4,6 +4,7 @@ import hmac
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -113,7 +114,7 @@ def stream_events(since: object, until: object) -> Iterator[Linked]:
     return _stream(_OF_TIME, [since, until])
 
 
-def _stream(statement: str, parameters: list[object]) -> Iterator[Linked]:
+def _stream(statement: str, parameters: list[Any]) -> Iterator[Linked]:
     with transaction.atomic():
         with connection.cursor() as cursor:
             # To sort millions of rows takes longer than any page may.

@@ -15,9 +15,9 @@ _EARLIER = 5
 
 def earlier_studies(user: Viewer, study: Study) -> QuerySet[Study]:
     """What the user may see of what was sent for the same patient before, the latest first; a few."""
-    if not study.patient_id:
+    if study.subject.index is None:
         return Study.objects.none()
-    before = visible_to(user).filter(patient_id=study.patient_id, created_at__lt=study.created_at)
+    before = visible_to(user).filter(subject=study.subject_id, created_at__lt=study.created_at)
     return before.order_by("-created_at", "-id")[:_EARLIER]
 
 

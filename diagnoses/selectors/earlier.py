@@ -14,9 +14,7 @@ def earlier_images(user: Viewer, study: Study) -> QuerySet[Image]:
 
     None for a study without a patient ID: that two of these are of one patient is not known.
     """
-    if not study.patient_id:
+    if study.subject.index is None:
         return Image.objects.none()
-    of_patient = images_visible_to(user).filter(
-        study__patient_id=study.patient_id, study__created_at__lt=study.created_at
-    )
-    return of_patient.select_related("study").order_by("-study__created_at", "study", "position")[:_MOST]
+    of_patient = images_visible_to(user).filter(study__subject=study.subject_id, study__created_at__lt=study.created_at)
+    return of_patient.select_related("study__subject").order_by("-study__created_at", "study", "position")[:_MOST]

@@ -14,6 +14,7 @@ from django.db.models.functions import Now
 
 from diagnoses.models import Export, Job
 from diagnoses.models.export import ExportStatus
+from diagnoses.searching import FIND, TELLING, opened_search, sealed_search
 from diagnoses.selectors.history import find_jobs
 from diagnoses.selectors.ranges import HistoryFilter
 from diagnoses.selectors.sight import sees_every_study, sight_of
@@ -63,14 +64,18 @@ def jobs_of_studies(user: Viewer, study_ids: Collection[uuid.UUID]) -> Sequence[
     return list(jobs.order_by("image__study", "image__position", "-created_at", "-id"))
 
 
-def stored_filter(wanted: HistoryFilter) -> dict[str, Any]:
-    """A filter as JSON has it: what is set, dates in ISO 8601."""
+def stored_filter(user_id: int, wanted: HistoryFilter) -> dict[str, Any]:
+    """A user's filter as JSON has it: what is set, dates in ISO 8601, and sealed what may name a patient."""
     said = {name: value for name, value in asdict(wanted).items() if value}
+    if telling := {name: said.pop(name) for name in TELLING if name in said}:
+        said[FIND] = sealed_search(user_id, telling)
     return {name: value.isoformat() if isinstance(value, date) else value for name, value in said.items()}
 
 
-def filter_of(stored: dict[str, Any]) -> HistoryFilter:
-    """The filter that was stored so."""
+def filter_of(user_id: int, stored: dict[str, Any]) -> HistoryFilter:
+    """The user's filter that was stored so. Raises SearchError."""
     days = {"since", "until"} & stored.keys()
     said: dict[str, Any] = stored | {name: date.fromisoformat(stored[name]) for name in days}
+    if find := said.pop(FIND, ""):
+        said |= opened_search(user_id, find)
     return HistoryFilter(**said)

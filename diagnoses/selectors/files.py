@@ -33,7 +33,8 @@ def images_without_file() -> list[str]:
     The rows are asked first. Each one's file was there before it, so that an upload meanwhile raises no false alarm.
     Raises OSError.
     """
-    ids = {name: str(pk) for pk, name in Image.objects.values_list("pk", "stored_name").iterator()}
+    kept = Image.objects.filter(study__subject__erased_at=None)  # an erased patient's are not meant to have one
+    ids = {name: str(pk) for pk, name in kept.values_list("pk", "stored_name").iterator()}
     for file in storage.listing():
         ids.pop(file.name, None)
     return sorted(ids.values())

@@ -52,7 +52,7 @@ def find_jobs(user: Viewer, wanted: HistoryFilter) -> QuerySet[Job]:
     """All readings that match, newest first. Raises HiddenFilterError."""
     _check_hidden(user, wanted)
     conditions = condition_of(user, wanted), narrowing.condition_of(wanted) or Q()
-    jobs = jobs_visible_to(user).filter(*conditions, words.condition_of(wanted, "image__"))
+    jobs = jobs_visible_to(user).filter(*conditions, words.condition_of(wanted))
     return jobs.order_by("-created_at", "-id")
 
 
@@ -106,12 +106,12 @@ def _first_places(user: Viewer, wanted: HistoryFilter, ranges: Sequence[QuerySet
     condition, count = narrowing.condition_of(wanted), PAGE_SIZE + 1
     if not words.asked_for(wanted):
         return narrowing.look_through(ranges, condition, count) if condition else Found(newest(ranges, count))
-    near = words.look_through(user, wanted, ranges, count)
+    near = words.look_through(wanted, ranges, count)
     if near is None:
         by_index = words.look_up(user, wanted, ranges)
         return Found(newest_of_few([jobs.filter(condition or Q()) for jobs in by_index], count))
     # What the index finds of a common word is too much to be looked through at once.
-    return narrowing.look_through(ranges, condition & words.in_words(wanted), count) if condition else Found(near)
+    return narrowing.look_through(ranges, condition & words.condition_of(wanted), count) if condition else Found(near)
 
 
 def _all_places_if_few(user: Viewer, wanted: HistoryFilter) -> list[Position] | None:
@@ -121,7 +121,7 @@ def _all_places_if_few(user: Viewer, wanted: HistoryFilter) -> list[Position] | 
     ranges = ranges_of(user, wanted)
     if not words.asked_for(wanted):
         places = newest(ranges, _FEW_JOBS + 1)
-    elif words.look_through(user, wanted, ranges, PAGE_SIZE + 1) is None:
+    elif words.look_through(wanted, ranges, PAGE_SIZE + 1) is None:
         places = newest_of_few(words.look_up(user, wanted, ranges), _FEW_JOBS + 1)
     else:
         return None

@@ -21,7 +21,7 @@ def notices_of(user: User) -> QuerySet[Notification]:
 
 def latest_notices(user: User) -> QuerySet[Notification]:
     """The newest of a user's notices."""
-    return notices_of(user).select_related("study")[:_LATEST]
+    return notices_of(user).select_related("study__subject")[:_LATEST]
 
 
 def unseen_count(user: User) -> int:

@@ -43,7 +43,7 @@ def sent_before(user: Viewer, digests: Iterable[str], besides: Image | None = No
     images = images_visible_to(user).filter(sha256__in=set(digests))
     if besides:
         images = images.exclude(pk=besides.pk)
-    yield from images.select_related("study").order_by("sha256", "-study__created_at").distinct("sha256")
+    yield from images.select_related("study__subject").order_by("sha256", "-study__created_at").distinct("sha256")
 
 
 def _key_of(file: StudyImage) -> uuid.UUID | None:

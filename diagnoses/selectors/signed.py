@@ -13,5 +13,5 @@ _WEIGHT = Case(When(part=Part.ARBITER, then=Value(2)), When(part=Part.FIRST, the
 
 def final_readings(image_ids: Collection[UUID]) -> dict[UUID, Reading]:
     """For each of these images that has been read the reading that counts: the arbiter's, else the first reader's."""
-    signed = Reading.objects.filter(image__in=image_ids, replaced_by=None)
+    signed = Reading.objects.filter(image__in=image_ids, replaced_by=None).select_related("image__study__subject")
     return {reading.image_id: reading for reading in signed.order_by(_WEIGHT, "signed_at", "id")}

@@ -36,14 +36,14 @@ def jobs_visible_to(user: Viewer) -> QuerySet[Job]:
     return (
         Job.objects.filter(image__study__in=visible_to(user))
         .exclude(purpose=Purpose.SHADOW)
-        .select_related("image__study", "model_version", "result")
+        .select_related("image__study__subject", "model_version", "result")
         .defer("model_version__card")
     )
 
 
 def images_visible_to(user: Viewer) -> QuerySet[Image]:
     """The images of those studies."""
-    return Image.objects.filter(study__in=visible_to(user))
+    return Image.objects.filter(study__in=visible_to(user)).select_related("study__subject")
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -64,7 +65,7 @@ def archive_month(*, month: date, folder: Path, actor: audit.Actor) -> AuditArch
             raise ArchiveError(f"What was written to {path.name} is not what was on record: {problems[0]}.")
         if written.events:
             archive.save(force_insert=True)
-            detail = {"month": f"{month:%Y-%m}", "events": archive.events, "sha256": archive.sha256}
+            detail: dict[str, Any] = {"month": f"{month:%Y-%m}", "events": archive.events, "sha256": archive.sha256}
             audit.record(AuditAction.AUDIT_ARCHIVED, actor, archive, **detail)
         else:
             path.unlink()

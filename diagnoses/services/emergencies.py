@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from diagnoses import audit
 from diagnoses.audit import Actor
 from diagnoses.models import EmergencyAccess, Notification
-from diagnoses.models.audit import AuditAction
+from diagnoses.models.audit import AuditAction, Outcome
 from diagnoses.models.emergency import open_emergencies
 from diagnoses.models.people import NoticeKind
 from diagnoses.roles import MAY_WATCH_GLASS
@@ -29,17 +29,22 @@ def break_glass(*, actor: Actor, user: User, patient_id: str, reason: str) -> Em
     """
     User.objects.select_for_update().get(pk=user.pk)  # of several requests at once, each is counted
     if _unknown_of_late(user) >= MOST_UNKNOWN:
-        audit.record(AuditAction.GLASS_BROKEN, actor, user, outcome="limited", reason=reason)
+        audit.record(
+            AuditAction.GLASS_BROKEN, actor, user, outcome=Outcome.MINOR_FAILURE, found="limited", reason=reason
+        )
         return None
     patient = find_patient(patient_id)
     until = Now() + timedelta(minutes=settings.CXR_BREAK_GLASS_MINUTES)
     access = EmergencyAccess.objects.create(user=user, patient=patient, reason=reason, until=until)
     access.refresh_from_db()
     if patient is None:
-        audit.record(AuditAction.GLASS_BROKEN, actor, access, outcome="unknown", reason=reason)
+        audit.record(
+            AuditAction.GLASS_BROKEN, actor, access, outcome=Outcome.MINOR_FAILURE, found="nobody", reason=reason
+        )
         return access
-    detail = {"outcome": "granted", "reason": reason, "patient": str(patient.pk), "until": access.until.isoformat()}
-    audit.record(AuditAction.GLASS_BROKEN, actor, access, **detail)
+    audit.record(
+        AuditAction.GLASS_BROKEN, actor, access, reason=reason, patient=str(patient.pk), until=access.until.isoformat()
+    )
     told = who_holds(MAY_WATCH_GLASS).exclude(pk=user.pk)
     Notification.objects.bulk_create(
         Notification(user=watcher, kind=NoticeKind.GLASS_BROKEN, about=str(access.pk)) for watcher in told

@@ -24,6 +24,7 @@ from diagnoses.models import Export, Job, ModelVersion, Notification, PauseChang
 from diagnoses.models.audit import AuditAction
 from diagnoses.models.export import ExportFault, ExportStatus
 from diagnoses.models.people import NoticeKind
+from diagnoses.searching import untelling
 from diagnoses.selectors.exports import IN_PROGRESS, expired_exports, exports_of, matching_studies, stored_filter
 from diagnoses.selectors.ranges import HistoryFilter
 from diagnoses.states import JobStatus
@@ -68,8 +69,8 @@ def request_export(*, actor: Actor, user: User, query: str, wanted: HistoryFilte
     with transaction.atomic():
         if _locked_count(user.pk) >= MOST_AT_ONCE:
             raise TooManyExportsError
-        export = Export.objects.create(user=user, query=query, wanted=stored_filter(wanted), total=count)
-        audit.record(AuditAction.EXPORT_REQUESTED, actor, export, **filter_of(export), studies=count)
+        export = Export.objects.create(user=user, query=query, wanted=stored_filter(user.pk, wanted), total=count)
+        audit.record(AuditAction.EXPORT_REQUESTED, actor, export, filter=untelling(query), studies=count)
     return export
 
 
@@ -84,8 +85,8 @@ def cancel_export(*, actor: Actor, export: Export) -> None:
         held = Export.objects.select_for_update().filter(pk=export.pk).first()
         if held is None:
             return
-        detail = {**filter_of(held), "studies": held.total, "status": held.status}
-        audit.record(AuditAction.EXPORT_CANCELLED, actor, held, **detail)
+        wanted = untelling(held.query)
+        audit.record(AuditAction.EXPORT_CANCELLED, actor, held, filter=wanted, studies=held.total, status=held.status)
         Export.objects.filter(pk=held.pk).delete()
     _remove_file(held.stored_name)
 
@@ -100,8 +101,8 @@ def retry_export(*, actor: Actor, export: Export) -> bool:
         if not failed.update(status=ExportStatus.QUEUED, attempts=0, packed=0, error_code="", ended_at=None):
             return False
         Notification.objects.filter(kind=NoticeKind.EXPORT_FAILED, about=str(export.pk)).delete()
-        detail = {**filter_of(export), "studies": export.total, "retried": True}
-        audit.record(AuditAction.EXPORT_REQUESTED, actor, export, **detail)
+        wanted = untelling(export.query)
+        audit.record(AuditAction.EXPORT_REQUESTED, actor, export, filter=wanted, studies=export.total, retried=True)
     return True
 
 

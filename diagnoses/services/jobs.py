@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import reduce
 from operator import or_
@@ -14,13 +14,14 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from diagnoses import audit, queue, storage
+from diagnoses import audit, queue
 from diagnoses.audit import Actor, AuditEntry
 from diagnoses.imaging.age import years_between
 from diagnoses.imaging.said import Said
 from diagnoses.models import Job, ModelVersion, Result, Study
 from diagnoses.models.audit import AuditAction
 from diagnoses.models.job import BY_URGENCY, Purpose
+from diagnoses.selectors import originals
 from diagnoses.selectors.pausing import not_paused
 from diagnoses.services.notifying import tell_of_ends
 from diagnoses.states import JobStatus, Move
@@ -42,6 +43,8 @@ class Claim:
     urgent: bool
     is_suspect: bool
     """A worker died over it, or over one of those that it was read with."""
+    file_key: bytes | None = field(default=None, repr=False)
+    """Opens its file; None where that lies in clear."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ def is_overdue(model_versions: Collection[ModelVersion], seconds: int) -> bool:
 
 def read_file(claim: Claim) -> bytes:
     """The bytes that were sent in. Raises OSError where storage does not give them."""
-    return storage.read(claim.stored_name)
+    return originals.read_file(claim.stored_name, claim.file_key)
 
 
 def extend_leases(*, worker_name: str, claims: Collection[Claim]) -> None:
@@ -164,6 +167,7 @@ def _claim(job: Job) -> Claim:
         bool(job.override_code),
         job.urgent,
         job.attempts > 1,
+        job.image.file_key,
     )
 
 

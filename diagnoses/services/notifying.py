@@ -106,8 +106,8 @@ def _likely_pneumonia(jobs: Sequence[Job]) -> set[UUID]:
 def who_holds(right: str) -> QuerySet[User]:
     """Those who were given it; that a superuser has every right is no wish to be told."""
     app, codename = right.split(".")
-    right = Permission.objects.filter(content_type__app_label=app, codename=codename)
-    by_group, own = right.filter(group__user=OuterRef("pk")), right.filter(user=OuterRef("pk"))
+    rights = Permission.objects.filter(content_type__app_label=app, codename=codename)
+    by_group, own = rights.filter(group__user=OuterRef("pk")), rights.filter(user=OuterRef("pk"))
     return User.objects.filter(Exists(by_group) | Exists(own), is_active=True)
 
 

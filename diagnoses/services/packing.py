@@ -24,11 +24,14 @@ from diagnoses.imaging import heatmap, sandbox
 from diagnoses.imaging.errors import ImageError
 from diagnoses.imaging.heatmap import Palette
 from diagnoses.imaging.lossless import DrawnPicture
-from diagnoses.models import Export, Profile
+from diagnoses.models import Export, Image, Profile
 from diagnoses.models.export import ExportFault
+from diagnoses.searching import SearchError
 from diagnoses.selectors.cases import Case, cases_of
 from diagnoses.selectors.exports import filter_of, jobs_of_studies, matching_studies
 from diagnoses.selectors.history import HiddenFilterError
+from diagnoses.selectors.originals import read_original
+from diagnoses.selectors.ranges import HistoryFilter
 from diagnoses.selectors.sight import sees_every_study, sight_of
 from diagnoses.services import exporting
 from diagnoses.services.described import described_image, described_study
@@ -79,7 +82,7 @@ def pack(claim: ExportClaim) -> Generator[None, None, None]:
 def _pack(claim: ExportClaim) -> Iterator[None]:
     export = Export.objects.get(pk=claim.export_id)
     owner = _owner(export)
-    studies = matching_studies(owner, filter_of(export.wanted), settings.CXR_EXPORT_CASES)
+    studies = matching_studies(owner, _filter_of(export), settings.CXR_EXPORT_CASES)
     if not studies:
         raise _FaultError(ExportFault.NOTHING_LEFT)
     everything, there = sees_every_study(owner), sight_of(owner).department_id
@@ -98,6 +101,13 @@ def _pack(claim: ExportClaim) -> Iterator[None]:
     exporting.finish_export(claim=claim, stored_name=name, byte_size=byte_size)
 
 
+def _filter_of(export: Export) -> HistoryFilter:
+    try:
+        return filter_of(export.user_id, export.wanted)
+    except SearchError as error:  # of a key that the site has no more
+        raise _FaultError(ExportFault.NOTHING_LEFT) from error
+
+
 def _pack_study(package: "_Package", user: User, study_id: uuid.UUID) -> Iterator[None]:
     """Its pictures, one a step, and then what is known of it. Nothing where the user may not see it any more."""
     cases = cases_of(user, jobs_of_studies(user, [study_id]))
@@ -114,7 +124,7 @@ def _pack_study(package: "_Package", user: User, study_id: uuid.UUID) -> Iterato
 def _pack_image(package: "_Package", cases: Sequence[Case]) -> dict[str, Any]:
     image = cases[0].job.image
     folder, stem = _folder(image.study_id), f"image-{image.position + 1}"
-    picture = _drawn(image.stored_name)
+    picture = _drawn(image)
     if picture:
         package.write(f"{folder}/{stem}.png", picture.png, ZIP_STORED)
     heatmaps = []
@@ -128,10 +138,10 @@ def _pack_image(package: "_Package", cases: Sequence[Case]) -> dict[str, Any]:
     return described_image(cases, f"{stem}.png" if picture else "", heatmaps)
 
 
-def _drawn(stored_name: str) -> DrawnPicture | None:
+def _drawn(image: Image) -> DrawnPicture | None:
     """None where there is no picture (any more), as the study's page shows none."""
     try:
-        return sandbox.draw(storage.read(stored_name))
+        return sandbox.draw(read_original(image))
     except (FileNotFoundError, ImageError):
         return None
 

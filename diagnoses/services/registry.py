@@ -212,8 +212,8 @@ def _change(
     version.standing = _STANDINGS.get(kind, Standing.LIVE)
     version.save(update_fields=["standing"])
     ModelChange.objects.create(version=version, replaced=replaced, kind=kind, by=actor.name, reason=reason.strip())
-    detail = {"version": str(version), "replaced": str(replaced) if replaced else "", "reason": reason.strip()}
-    audit.record(_ACTIONS[kind], actor, version, **detail)
+    before = str(replaced) if replaced else ""
+    audit.record(_ACTIONS[kind], actor, version, version=str(version), replaced=before, reason=reason.strip())
 
 
 def _locked(version: ModelVersion) -> ModelVersion:

@@ -5,7 +5,8 @@ from django.utils.translation import gettext as _
 from diagnoses.audit import Actor
 from diagnoses.imaging.phantom import sample_png
 from diagnoses.models import Study
-from diagnoses.services.submission import SentFile, StudyDetails, Submission, submit_study
+from diagnoses.services.receiving import SentFile
+from diagnoses.services.submission import StudyDetails, Submission, submit_study
 
 SAMPLE_PATIENT = "SAMPLE"
 """Stands where a patient's identity would."""
@@ -21,4 +22,4 @@ def send_sample(*, actor: Actor) -> Submission:
 
 def is_sample(study: Study) -> bool:
     """Whether it is one, and no patient's."""
-    return study.patient_id == SAMPLE_PATIENT
+    return bool(study.patient_id == SAMPLE_PATIENT)

@@ -4,6 +4,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
 from diagnoses.models import SavedView
+from diagnoses.searching import untold_query
 
 
 class SavedViewError(Exception):
@@ -11,7 +12,8 @@ class SavedViewError(Exception):
 
 
 def save_view(*, user: User, page: str, name: str, query: str) -> SavedView:
-    """Keep a page's filter under a name. One that has the name already is replaced."""
+    """Keep a page's filter under a name, and no patient's name in clear. One that has the name already is replaced."""
+    query = untold_query(user.pk, query)
     view, _ = SavedView.objects.update_or_create(user=user, page=page, name=name, defaults={"query": query})
     return view
 

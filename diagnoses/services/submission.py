@@ -1,10 +1,8 @@
 """Taking in what people send."""
 
-import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from hashlib import sha256
 from math import ceil
 from typing import Any
 
@@ -13,12 +11,8 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from diagnoses import audit, queue, storage
+from diagnoses import audit, queue, sealing, storage
 from diagnoses.audit import Actor
-from diagnoses.imaging import intake, sandbox
-from diagnoses.imaging.errors import ImageError
-from diagnoses.imaging.said import Said
-from diagnoses.language import in_words
 from diagnoses.models import Image, Job, ModelVersion, RejectedFile, Study
 from diagnoses.models.audit import AuditAction
 from diagnoses.models.job import Purpose
@@ -26,10 +20,9 @@ from diagnoses.selectors.registry import can_read_here, live_model_version, shad
 from diagnoses.selectors.sight import department_of
 from diagnoses.selectors.studies import state_of, with_files
 from diagnoses.selectors.waiting import images_per_second, queued_count
+from diagnoses.services.patients import patient_for
+from diagnoses.services.receiving import FileError, SentFile, content_of, read_sent, receive, shown_name
 
-_log = logging.getLogger(__name__)
-
-STORAGE_FAULT = "storage_unavailable"
 _GUESSED_IMAGES_PER_SECOND = 10.0
 _LONGEST_RETRY_SECONDS = 600
 
@@ -61,17 +54,6 @@ class KeyReusedError(SubmissionError):
 
 
 @dataclass(frozen=True)
-class SentFile:
-    """A file as it arrives, and what was found out meanwhile. Its name is kept for its sender's eyes alone."""
-
-    name: str
-    size: int
-    read: Callable[[], bytes]
-    refusal: ImageError | None = None
-    sha256: str = ""
-
-
-@dataclass(frozen=True)
 class StudyDetails:
     """What the sender says of the study. All of it is optional."""
 
@@ -81,25 +63,6 @@ class StudyDetails:
     accession_number: str = ""
     clinical_note: str = ""
     urgent: bool = False
-
-
-@dataclass(frozen=True)
-class FileError:
-    """Why one file was not taken; the message is in English, and its parts beside it where it has facts in it."""
-
-    code: str
-    message: str
-    said: Said | None = None
-
-    @property
-    def words(self) -> str:
-        """The message in the reader's language."""
-        return in_words(self.message, self.said_as_json)
-
-    @property
-    def said_as_json(self) -> dict[str, Any]:
-        """The parts as rows keep them; nothing where there are none."""
-        return self.said.as_json() if self.said else {}
 
 
 @dataclass(frozen=True)
@@ -139,7 +102,7 @@ def submit_study(
     _check_count(len(files))
     key = _Key(idempotency_key, repr((details, model_version and str(model_version))))
     if _was_used(actor, key):
-        return _as_it_stands(actor, key, _fingerprint(key, [_content(file, _read(file)) for file in files]))
+        return _as_it_stands(actor, key, _fingerprint(key, [content_of(file, read_sent(file)) for file in files]))
     check_room(len(files))
     try:
         return _take_in(actor, files, details, reader_of(model_version), key)
@@ -196,7 +159,12 @@ def _was_used(actor: Actor, key: _Key) -> bool:
 
 def _new_study(actor: Actor, details: StudyDetails, key: _Key, contents: list[str]) -> Study:
     assert actor.user is not None  # noqa: S101 - for the type checker; nobody gets here without
-    fields = {**vars(details), "submitted_by": actor.user, "department": department_of(actor.user)}
+    fields = {
+        **vars(details),
+        "submitted_by": actor.user,
+        "department": department_of(actor.user),
+        "subject": patient_for(details.patient_id),
+    }
     if not key.name:
         return Study.objects.create(**fields)
     fingerprint = _fingerprint(key, contents)
@@ -209,12 +177,7 @@ def _new_study(actor: Actor, details: StudyDetails, key: _Key, contents: list[st
 
 def _fingerprint(key: _Key, contents: list[str]) -> str:
     """The same for the same files in the same order with the same words about them, whatever became of them."""
-    return sha256(repr((key.said, contents)).encode()).hexdigest()
-
-
-def _content(file: SentFile, data: bytes | FileError) -> str:
-    """What stands for a file in a fingerprint: its hash as it was sent, or all that is known of an unread one."""
-    return file.sha256 or (f"{file.size} {file.name}" if isinstance(data, FileError) else sha256(data).hexdigest())
+    return sealing.fingerprint_of((key.said, contents))
 
 
 def _as_it_stands(actor: Actor, key: _Key, fingerprint: str) -> Submission:
@@ -280,58 +243,6 @@ def check_room(count: int) -> None:
     raise QueueFullError(waiting, min(_LONGEST_RETRY_SECONDS, max(1, ceil(surplus / pace))))
 
 
-def receive(file: SentFile) -> tuple[Image | FileError, str]:
-    """What became of the file, and what stands for it in a fingerprint."""
-    data = _read(file)
-    content = _content(file, data)
-    return data if isinstance(data, FileError) else _keep(file, data), content
-
-
-def _read(file: SentFile) -> bytes | FileError:
-    """The file's bytes, or why they were not read."""
-    if file.refusal or file.size > settings.CXR_MAX_FILE_BYTES:
-        return _file_error(file.refusal or intake.too_large(file.size, settings.CXR_MAX_FILE_BYTES))
-    try:
-        return file.read()
-    except OSError:
-        return _storage_fault()
-
-
-def _keep(file: SentFile, data: bytes) -> Image | FileError:
-    """The file in storage and its row to be, or why not. The row's study and position come later."""
-    try:
-        inspected = sandbox.inspect(data, settings.CXR_MAX_FILE_BYTES)
-        kept = intake.to_keep(data, inspected)
-        stored_name = storage.new_original_name()
-        storage.write(stored_name, kept)
-    except ImageError as error:
-        return _file_error(error)
-    except OSError:
-        return _storage_fault()
-    return Image(
-        filename=shown_name(file.name),
-        kind=inspected.kind,
-        byte_size=len(kept),
-        sha256=file.sha256 if file.sha256 and kept is data else sha256(kept).hexdigest(),
-        width=inspected.width,
-        height=inspected.height,
-        stored_name=stored_name,
-    )
-
-
-def _file_error(error: ImageError) -> FileError:
-    return FileError(error.fault, error.message, error.said)
-
-
-def _storage_fault() -> FileError:
-    # A new study: with the key of this one the file would not be taken in, however often it is sent.
-    _log.exception("A sent file could not be kept")
-    return FileError(
-        STORAGE_FAULT,
-        "The file could not be kept on the server. Send it again as a new study; if it fails again, tell your IT.",
-    )
-
-
 def _commit(
     actor: Actor,
     study: Study,
@@ -369,9 +280,14 @@ def _commit(
         images=[str(image.pk) for image in images],
         rejected=[row.code for row in rejected],
         model=str(model_version),
-        **({"urgent": True} if study.urgent else {}),
+        **urgency_detail(study),
     )
     return Submission(study, list(_answers(files, kept, jobs)))
+
+
+def urgency_detail(study: Study) -> dict[str, Any]:
+    """For the record: that it is urgent, where it is."""
+    return {"urgent": True} if study.urgent else {}
 
 
 def have_shadow_read(images: Iterable[Image], reader: ModelVersion) -> None:
@@ -394,8 +310,3 @@ def _refuse_all(actor: Actor, files: Sequence[SentFile], kept: Sequence[Image | 
     answers = list(_answers(files, kept, []))
     audit.record(AuditAction.UPLOAD_REFUSED, actor, rejected=[a.error.code for a in answers if a.error])
     return Submission(None, answers)
-
-
-def shown_name(name: str) -> str:
-    """The sender's name for a file, without control characters (PostgreSQL takes no NUL) and of bounded length."""
-    return "".join(character for character in name if character.isprintable())[-255:] or "unnamed"

@@ -3,30 +3,28 @@
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass
-from hashlib import sha256
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Max, QuerySet
 from django.utils.translation import gettext as _
 
-from diagnoses import audit, notices, queue, storage
+from diagnoses import audit, notices, queue, sealing, storage
 from diagnoses.audit import Actor
 from diagnoses.models import Image, Job, ModelVersion, RejectedFile, Study
 from diagnoses.models.audit import AuditAction
 from diagnoses.selectors.sight import department_of
+from diagnoses.services.patients import patient_for
+from diagnoses.services.receiving import STORAGE_FAULT, FileError, SentFile, receive, shown_name
 from diagnoses.services.submission import (
-    STORAGE_FAULT,
-    FileError,
     KeyReusedError,
-    SentFile,
     StudyDetails,
     SubmissionError,
     check_room,
     have_shadow_read,
     reader_of,
-    receive,
-    shown_name,
+    urgency_detail,
 )
 
 
@@ -54,7 +52,7 @@ class StudySent:
 
     def fingerprint(self, model_version: ModelVersion | None) -> str:
         """The same wherever the same is said of the study."""
-        return sha256(repr((self.details, self.batch, model_version and str(model_version))).encode()).hexdigest()
+        return sealing.fingerprint_of((self.details, self.batch, model_version and str(model_version)))
 
 
 def upload_file(
@@ -124,7 +122,7 @@ class _Intake:
             upload_key=self.upload_key,
         )
         with transaction.atomic():
-            study = self._studies().select_for_update().first()
+            study = self._studies().select_for_update(of=("self",)).first()
             if study is None:
                 audit.record(AuditAction.UPLOAD_REFUSED, self.actor, rejected=[error.code])
                 return Uploaded(None, rejected=rejected)
@@ -162,13 +160,14 @@ class _Intake:
             with suppress(IntegrityError), transaction.atomic():
                 Study.objects.create(
                     **vars(self.sent.details),
+                    subject=patient_for(self.sent.details.patient_id),
                     submitted_by=self.actor.user,
                     department=department_of(self.actor.user),
                     batch=self.sent.batch,
                     idempotency_key=self.sent.key,
                     idempotency_fingerprint=self.sent.fingerprint(self.wanted),
                 )
-        return self._studies().select_for_update().get()
+        return self._studies().select_for_update(of=("self",)).get()
 
     def _among(self, study: Study) -> Uploaded | None:
         """The file as it came before; None where the study has none of this key."""
@@ -183,9 +182,8 @@ class _Intake:
         rejected = None if image else study.rejected_files.filter(upload_key=self.upload_key).first()
         return Uploaded(study, image, rejected) if image or rejected else None
 
-    def _record(self, study: Study, **detail: object) -> None:
-        urgent = {"urgent": True} if study.urgent else {}
-        audit.record(AuditAction.STUDY_SUBMITTED, self.actor, study, **detail, **urgent)
+    def _record(self, study: Study, **detail: Any) -> None:
+        audit.record(AuditAction.STUDY_SUBMITTED, self.actor, study, **detail, **urgency_detail(study))
 
 
 def _next_position(study: Study) -> int:

@@ -19,7 +19,7 @@ def set_urgency(*, actor: Actor, studies: Collection[Study], urgent: bool) -> in
     """Make these studies urgent or not, and what of them still waits with them: how many were changed."""
     with transaction.atomic():
         # Not for their keys, which rows that others write meanwhile point to.
-        locked = Study.objects.select_for_update(no_key=True).order_by("pk")
+        locked = Study.objects.select_for_update(no_key=True, of=("self",)).order_by("pk")
         changed = list(locked.filter(pk__in=[study.pk for study in studies], urgent=not urgent))
         if not changed:
             return 0
@@ -38,7 +38,7 @@ def set_urgency(*, actor: Actor, studies: Collection[Study], urgent: bool) -> in
 def _tell_of_answers(study_ids: Collection[uuid.UUID]) -> None:
     """Say of what was answered before its study became urgent what would have been said at its end."""
     answered = Job.objects.filter(image__study__in=study_ids, status=JobStatus.DONE).exclude(purpose=Purpose.SHADOW)
-    tell_of_urgent(list(answered.select_related("image__study")))
+    tell_of_urgent(list(answered.select_related("image__study__subject")))
 
 
 def _take_along(study_ids: Collection[uuid.UUID]) -> None:

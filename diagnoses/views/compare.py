@@ -50,8 +50,8 @@ def compare(request: HttpRequest) -> HttpResponse:
         key=lambda state: (state.study.created_at, state.study.pk),
     )
     for state, other in (states, states[::-1]):
-        detail = {"compared_with": str(other.study.pk)}
-        audit.record(AuditAction.STUDY_VIEWED, audit.actor_of(request), state.study, **detail)
+        beside = str(other.study.pk)
+        audit.record(AuditAction.STUDY_VIEWED, audit.actor_of(request), state.study, compared_with=beside)
     return render(request, "diagnoses/compare.html", _context(request.user, *states))
 
 

@@ -22,6 +22,7 @@ from diagnoses import audit, storage
 from diagnoses.forms import HistoryForm
 from diagnoses.models import Export
 from diagnoses.models.audit import AuditAction
+from diagnoses.searching import SearchError, opened_query, sealed_query, untelling, untold_query
 from diagnoses.selectors.exports import IN_PROGRESS, exports_of, may_fetch
 from diagnoses.selectors.history import HiddenFilterError
 from diagnoses.selectors.registry import a_worker_is_alive
@@ -31,11 +32,10 @@ from diagnoses.services.exporting import (
     TooManyCasesError,
     TooManyExportsError,
     cancel_export,
-    filter_of,
     request_export,
     retry_export,
 )
-from diagnoses.views.filtering import chips_of
+from diagnoses.views.filtering import Chip, chips_of
 
 _PIECE_BYTES = 256 * 1024
 
@@ -66,8 +66,8 @@ def export_file(request: HttpRequest, export_id: uuid.UUID) -> HttpResponseBase:
             pass  # it is there; it is read once the response is on its way
     except OSError as error:
         raise Http404 from error
-    detail = {**filter_of(export), "studies": export.total}
-    audit.record(AuditAction.EXPORT_FETCHED, audit.actor_of(request), export, **detail)
+    wanted = untelling(export.query)
+    audit.record(AuditAction.EXPORT_FETCHED, audit.actor_of(request), export, filter=wanted, studies=export.total)
     response = StreamingHttpResponse(_pieces(export.stored_name), content_type="application/zip")
     response["Content-Length"] = str(export.byte_size)
     response["Content-Disposition"] = f'attachment; filename="cases-{timezone.localdate():%Y-%m-%d}-{export.pk}.zip"'
@@ -99,15 +99,15 @@ def export_retry(request: HttpRequest, export_id: uuid.UUID) -> HttpResponse:
 
 def _ask(request: HttpRequest) -> HttpResponse:
     assert isinstance(request.user, User)  # noqa: S101 - for the type checker; nobody else gets past the sign-in
-    sent = QueryDict(request.POST.get("query", ""))
-    form = HistoryForm(sent)
-    # Only what the filter knows, so that nothing longer is kept or shown again.
-    query = urlencode({name: sent[name] for name in form.fields if sent.get(name)})
-    if not form.is_valid():
-        return _no(request, query, _("The filter is not valid. Go back to the history and set it again."), 400)
+    query = ""
     try:
+        sent = opened_query(request.user.pk, QueryDict(untold_query(request.user.pk, request.POST.get("query", ""))))
+        form = HistoryForm(sent)
+        query = _known(request.user, form, sent)
+        if not form.is_valid():
+            return _no(request, query, _("The filter is not valid. Go back to the history and set it again."), 400)
         request_export(actor=audit.actor_of(request), user=request.user, query=query, wanted=form.wanted())
-    except HiddenFilterError as error:
+    except (HiddenFilterError, SearchError) as error:
         return _no(request, query, str(error), 400)
     except NothingToExportError:
         return _no(request, query, _("No case matches, so there is nothing to pack. Loosen the filter."), 400)
@@ -116,6 +116,12 @@ def _ask(request: HttpRequest) -> HttpResponse:
     except TooManyExportsError:
         return _no(request, query, _too_many_at_once_words(), 429)
     return redirect("exports")
+
+
+def _known(user: User, form: HistoryForm, sent: QueryDict) -> str:
+    """Only what the filter knows, so that nothing longer is kept or shown again; what tells of a patient is sealed."""
+    known = QueryDict(urlencode({name: str(sent[name]) for name in form.fields if sent.get(name)}))
+    return sealed_query(user.pk, known).urlencode()
 
 
 def _too_many_at_once_words() -> str:
@@ -157,14 +163,22 @@ def _show(request: HttpRequest, template: str) -> HttpResponse:
 
 def _row(request: HttpRequest, export: Export) -> dict[str, object]:
     """An export with its filter in words, and the moment at which it goes."""
-    form = HistoryForm(QueryDict(export.query))
     until = export.ended_at + timedelta(days=settings.CXR_EXPORT_DAYS) if export.ended_at else None
     return {
         "export": export,
         "until": until,
         "fetchable": may_fetch(request.user, export),
-        "chips": chips_of(form, QueryDict(export.query)) if form.is_valid() else [],
+        "chips": _chips(export),
     }
+
+
+def _chips(export: Export) -> list[Chip]:
+    query = QueryDict(export.query)
+    try:
+        form = HistoryForm(opened_query(export.user_id, query))
+    except SearchError:
+        return []  # of a key that is gone
+    return chips_of(export.user_id, form, query) if form.is_valid() else []
 
 
 async def _pieces(stored_name: str) -> AsyncIterator[bytes]:

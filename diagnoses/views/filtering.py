@@ -8,6 +8,8 @@ from django import forms
 from django.http import QueryDict
 from django.utils.formats import date_format
 
+from diagnoses.searching import TELLING, without
+
 
 @dataclass(frozen=True)
 class Chip:
@@ -19,21 +21,20 @@ class Chip:
     """What the page's address has after its question mark once this is removed."""
 
 
-def chips_of(form: forms.Form, query: QueryDict) -> list[Chip]:
-    """What is set in a valid form whose fields are the address's parameters."""
+def chips_of(user_id: int, form: forms.Form, query: QueryDict) -> list[Chip]:
+    """What is set in a valid form; `query` is the address that it was made of."""
     chips = []
     for name, value in form.cleaned_data.items():
         if value:
-            rest = query.copy()
-            rest.pop(name, None)
+            rest = without(user_id, query, name)
             chips.append(Chip(str(form.fields[name].label), _words(form.fields[name], value), rest.urlencode()))
     return chips
 
 
-def filter_detail(form: forms.Form) -> dict[str, list[str]]:
-    """For the record: by which fields a valid form narrows, never by what, which may be a patient's."""
-    names = sorted(name for name, value in form.cleaned_data.items() if value)
-    return {"filter": names} if names else {}
+def filter_detail(form: forms.Form) -> dict[str, Any]:
+    """For the record: how a valid form narrows; of what tells of a patient, that it was looked for and no more."""
+    said = {name: "yes" if name in TELLING else str(value) for name, value in form.cleaned_data.items() if value}
+    return {"filter": said} if said else {}
 
 
 def _words(field: forms.Field, value: Any) -> str:

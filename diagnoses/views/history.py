@@ -15,29 +15,35 @@ from diagnoses.export import csv_lines
 from diagnoses.forms import ColumnsForm, HistoryForm
 from diagnoses.models.audit import AuditAction
 from diagnoses.preferences import profile_of
+from diagnoses.searching import SearchError, untold_query
 from diagnoses.selectors.cases import cases_of, stream_cases
 from diagnoses.selectors.history import CursorError, HiddenFilterError, HistoryPage, history_page, stream_jobs
 from diagnoses.services.profiles import save_profile
 from diagnoses.tables import COLUMN_CHOICES, HistoryTable
 from diagnoses.views.filtering import chips_of, filter_detail
+from diagnoses.views.finding import opened_address, untold, user_id
 from diagnoses.views.streaming import off_the_loop
 
 
 @require_safe
 @never_cache
+@untold
 def history(request: HttpRequest) -> HttpResponse:
     """One page of the history, filtered."""
-    form = HistoryForm(request.GET)
     page, problem = HistoryPage([], ""), ""
     query = request.GET.copy()
     query.pop("after", None)
+    try:
+        form = HistoryForm(opened_address(request))
+    except SearchError as error:
+        return _cannot_open(request, error)
     if form.is_valid():
         try:
             page = history_page(request.user, form.wanted(), request.GET.get("after", ""))
         except (CursorError, HiddenFilterError) as error:
             problem = str(error)
         audit.record(AuditAction.HISTORY_VIEWED, audit.actor_of(request), found=len(page.jobs), **filter_detail(form))
-    chips = chips_of(form, query) if form.is_valid() else []
+    chips = chips_of(user_id(request), form, query) if form.is_valid() else []
     context = {
         "form": form,
         "page": page,
@@ -55,9 +61,13 @@ def history(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @never_cache
+@untold
 def history_csv(request: HttpRequest) -> HttpResponseBase:
     """All of the history that matches the filter, as CSV."""
-    form = HistoryForm(request.GET)
+    try:
+        form = HistoryForm(opened_address(request))
+    except SearchError as error:
+        return HttpResponseBadRequest(str(error), content_type="text/plain; charset=utf-8")
     if not form.is_valid():
         return HttpResponseBadRequest(_("The filter is not valid. Go back to the history and set it again."))
     try:
@@ -75,7 +85,7 @@ def history_csv(request: HttpRequest) -> HttpResponseBase:
 def history_columns(request: HttpRequest) -> HttpResponse:
     """Keep which columns the history shows to this user; leads back to where they were chosen."""
     assert isinstance(request.user, User)  # noqa: S101 - for the type checker; nobody else gets past the sign-in
-    query = request.POST.get("query", "")
+    query = untold_query(user_id(request), request.POST.get("query", ""))
     form = ColumnsForm(request.POST)
     if "usual" in request.POST:
         save_profile(user=request.user, history_columns=[])
@@ -85,6 +95,11 @@ def history_columns(request: HttpRequest) -> HttpResponse:
         words = {"title": _("No columns were chosen"), "words": str(form.errors["columns"][0])}
         return render(request, "diagnoses/problem.html", words | {"back": reverse("history")}, status=400)
     return redirect(f"{reverse('history')}?{query}" if query else reverse("history"))
+
+
+def _cannot_open(request: HttpRequest, error: SearchError) -> HttpResponse:
+    words = {"title": _("This search cannot be opened"), "words": str(error), "back": reverse("history")}
+    return render(request, "diagnoses/problem.html", words, status=400)
 
 
 def _table(request: HttpRequest, page: HistoryPage) -> HistoryTable:

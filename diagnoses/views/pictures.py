@@ -10,13 +10,14 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_safe
 
-from diagnoses import audit, storage
+from diagnoses import audit
 from diagnoses.imaging import heatmap, sandbox
 from diagnoses.imaging.errors import ImageError
 from diagnoses.imaging.heatmap import Palette
 from diagnoses.models import Image, Job
 from diagnoses.models.audit import AuditAction
 from diagnoses.selectors.hiding import is_hidden
+from diagnoses.selectors.originals import read_original
 from diagnoses.selectors.studies import images_visible_to, jobs_visible_to
 from diagnoses.selectors.viewers import Viewer
 
@@ -43,7 +44,7 @@ def pixels(request: HttpRequest, image_id: uuid.UUID) -> HttpResponse:
     image = get_object_or_404(images_visible_to(request.user), pk=image_id)
     audit.record(AuditAction.PICTURE_VIEWED, audit.actor_of(request), image)
     try:
-        data = sandbox.packed_picture(storage.read(image.stored_name))
+        data = sandbox.packed_picture(read_original(image))
     except (OSError, ImageError) as error:
         raise Http404("This picture cannot be shown.") from error
     return _private(_packed_if_worth_it(request, data))
@@ -91,7 +92,7 @@ def visible_job_with_result(user: Viewer, job_id: uuid.UUID) -> Job:
 def picture_response(image: Image) -> HttpResponse:
     """The image, decoded and encoded anew."""
     try:
-        data = sandbox.display_jpeg(storage.read(image.stored_name))
+        data = sandbox.display_jpeg(read_original(image))
     except (OSError, ImageError) as error:
         raise Http404("This picture cannot be shown.") from error
     return _private(HttpResponse(data, content_type="image/jpeg"))

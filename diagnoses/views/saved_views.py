@@ -11,7 +11,9 @@ from django.views.decorators.http import require_POST
 
 from diagnoses.forms import SavedViewForm
 from diagnoses.models import SavedView
+from diagnoses.searching import untold_query
 from diagnoses.services.saved_views import SavedViewError, delete_view, rename_view, save_view
+from diagnoses.views.finding import user_id
 
 
 @require_POST
@@ -32,7 +34,7 @@ def saved_views(request: HttpRequest) -> HttpResponse:
 def saved_view(request: HttpRequest, view_id: int) -> HttpResponse:
     """Give one of the user's views another name, or delete it."""
     view = get_object_or_404(SavedView, pk=view_id, user_id=request.user.pk)
-    query = request.POST.get("query", "")
+    query = untold_query(user_id(request), request.POST.get("query", ""))
     if request.POST.get("do") == "delete":
         delete_view(view=view)
         messages.success(request, _("The view “%(name)s” is deleted.") % {"name": view.name})
@@ -55,7 +57,7 @@ def _not_valid(request: HttpRequest, form: SavedViewForm) -> HttpResponse:
     if "page" in form.errors:
         return HttpResponseBadRequest(_("There is no such page. Go back and reload it."))
     messages.error(request, " ".join(str(error) for errors in form.errors.values() for error in errors))
-    return _to(form.cleaned_data["page"], str(form.data.get("query", "")))
+    return _to(form.cleaned_data["page"], untold_query(user_id(request), str(form.data.get("query", ""))))
 
 
 def _to(page: str, query: str) -> HttpResponseRedirect:

@@ -10,7 +10,8 @@ from diagnoses.audit import Actor
 from diagnoses.imaging import archive
 from diagnoses.imaging.errors import ImageError, ImageFault
 from diagnoses.services import allowance
-from diagnoses.services.submission import KeyReusedError, QueueFullError, SentFile, SubmissionError
+from diagnoses.services.receiving import SentFile
+from diagnoses.services.submission import KeyReusedError, QueueFullError, SubmissionError
 from diagnoses.services.uploading import StorageError
 from diagnoses.storage.quarantine import Parcel
 from diagnoses.views.receiving import QuarantinedFile

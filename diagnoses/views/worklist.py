@@ -20,6 +20,7 @@ from diagnoses.forms import ReaderForm
 from diagnoses.models import ModelVersion, Study
 from diagnoses.models.audit import AuditAction
 from diagnoses.roles import MAY_SUBMIT
+from diagnoses.searching import SearchError, untold_query
 from diagnoses.selectors.registry import available_model_versions
 from diagnoses.selectors.studies import images_visible_to, listed_for
 from diagnoses.selectors.worklist import PAGE_SIZE, page_of, studies_of
@@ -28,6 +29,7 @@ from diagnoses.services.samples import send_sample
 from diagnoses.services.submission import SubmissionError
 from diagnoses.services.urgency import set_urgency
 from diagnoses.views.filtering import filter_detail
+from diagnoses.views.finding import opened_address, untold, user_id
 from diagnoses.views.worklist_rows import WorklistRow
 
 _PAGE = "page"
@@ -35,9 +37,14 @@ _PAGE = "page"
 
 @require_safe
 @never_cache
+@untold
 def worklist(request: HttpRequest) -> HttpResponse:
     """A page of the worklist."""
-    wanted = WorklistFilter(request.GET, user=request.user)
+    try:
+        wanted = WorklistFilter(opened_address(request), user=request.user)
+    except SearchError as error:
+        messages.error(request, str(error))
+        return redirect("worklist")
     number = _page_number(request)
     ids, total = page_of(wanted.qs, number) if wanted.form.is_valid() else ([], 0)
     rows = _rows(request, ids)
@@ -62,9 +69,11 @@ def worklist(request: HttpRequest) -> HttpResponse:
 @never_cache
 def worklist_changes(request: HttpRequest) -> HttpResponse:
     """For an open page that says which rows it shows, as `study~state`: those that changed, and how many it lacks."""
-    wanted = WorklistFilter(request.GET, user=request.user)
     try:
+        wanted = WorklistFilter(opened_address(request), user=request.user)
         shown = _shown_states(request.GET.getlist("shown"))
+    except SearchError as error:
+        return HttpResponseBadRequest(str(error), content_type="text/plain; charset=utf-8")
     except ValueError:
         return HttpResponseBadRequest(_("These rows are not valid. Reload the page."))
     if not wanted.form.is_valid():
@@ -101,7 +110,7 @@ def worklist_selected(request: HttpRequest) -> HttpResponse:
         _read_again(request, studies)
     else:
         return HttpResponseBadRequest(_("There is no such action. Reload the page."))
-    query = request.POST.get("query", "")
+    query = untold_query(user_id(request), request.POST.get("query", ""))
     return HttpResponseRedirect(f"{reverse('worklist')}{'?' if query else ''}{query}")
 
 

@@ -80,6 +80,8 @@ def ground() -> Iterator[Ground]:
             "CXR_LOG_LEVEL": "WARNING",
             "CXR_MFA_ROLES": "none",
             "CXR_SECRET_KEY": "a key for benches alone, as long as a real one has to be",
+            "CXR_DATA_KEYS": "1:YSBrZXkgdGhhdCBzZWFscyBmb3IgdGVzdHMgYWxvbmU=,"
+            "index:YSBrZXkgdGhhdCBmaW5kcyBmb3IgdGVzdHMgYWxvbmU=",
             "CXR_VAR_DIR": str(folder),
             "DJANGO_SETTINGS_MODULE": "cxrsite.settings",
         }

@@ -30,6 +30,7 @@ from diagnoses.models import Image, Job, ModelVersion, Study
 from diagnoses.models.audit import AuditAction
 from diagnoses.selectors.registry import live_model_version
 from diagnoses.services import anchoring
+from diagnoses.services.patients import patient_for
 from workers import runtime as product_runtime
 from workers.drain import drain
 from workers.inference.reader import Reading, ReadRequest
@@ -116,7 +117,9 @@ def seed(paths: Sequence[str], count: int) -> int:
     user, _ = User.objects.get_or_create(username="sender")
     version = _live()
     hashes = [sha256(Path(path).read_bytes()).hexdigest() for path in paths]
-    studies = Study.objects.bulk_create(Study(submitted_by=user) for _ in range(-(-count // _PER_STUDY)))
+    studies = Study.objects.bulk_create(
+        Study(submitted_by=user, subject=patient_for("")) for _ in range(-(-count // _PER_STUDY))
+    )
     images = [
         Image(
             study=studies[number // _PER_STUDY],

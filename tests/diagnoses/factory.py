@@ -20,8 +20,9 @@ from diagnoses.models.audit import AuditAction
 from diagnoses.models.export import ExportStatus
 from diagnoses.models.registry import Standing
 from diagnoses.services.jobs import Claim, Outcome
+from diagnoses.services.patients import patient_for
+from diagnoses.services.receiving import SentFile
 from diagnoses.services.registry import register_model_version
-from diagnoses.services.submission import SentFile
 from diagnoses.states import ENDED, JobStatus
 from tests import pictures
 
@@ -38,7 +39,7 @@ HEATMAP = heatmap.encode(_attention, 0.1)
 
 def make_study(owner: User, model_version: ModelVersion, *statuses: JobStatus, **details: Any) -> Study:
     """A study of `owner` with one job in each of `statuses`, in this order."""
-    study = Study.objects.create(submitted_by=owner, **details)
+    study = Study.objects.create(submitted_by=owner, subject=patient_for(details.get("patient_id", "")), **details)
     for status in statuses:
         make_job(study, model_version, status)
     return study
@@ -198,6 +199,7 @@ def claim_of(job: Job) -> Claim:
         bool(job.override_code),
         job.urgent,
         job.attempts > 1,
+        job.image.file_key,
     )
 
 

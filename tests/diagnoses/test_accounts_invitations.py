@@ -119,7 +119,7 @@ def test_it_is_mailed_where_there_is_a_mail_server_and_an_address(
     page = act(panel, "invite", clinician)
     [message] = mail.outbox
     assert message.to == ["clinician@hospital.example"]
-    [link] = re.findall(r"/invitation/[\w-]+/", message.body)
+    [link] = re.findall(r"/invitation/[\w-]+/", str(message.body))
     assert link in page
 
 

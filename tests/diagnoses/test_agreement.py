@@ -21,7 +21,7 @@ from diagnoses.selectors.agreement import (
 from diagnoses.states import JobStatus
 from tests.conftest import make_user
 from tests.diagnoses.conftest import browser_of
-from tests.diagnoses.factory import last_event, make_job, make_result, queries_of
+from tests.diagnoses.factory import last_event, make_job, make_result, make_study, queries_of
 from tests.diagnoses.signing import image_of, read_first, sign
 
 
@@ -32,7 +32,7 @@ def radiologist(db: None) -> User:
 
 def answered(owner: User, version: ModelVersion, label: str = "PNEUMONIA", **result: Any) -> Study:
     """A study of one image with this answer."""
-    study = Study.objects.create(submitted_by=owner, patient_id=f"P-{Study.objects.count()}")
+    study = make_study(owner, version, patient_id=f"P-{Study.objects.count()}")
     job = make_job(study, version, JobStatus.QUEUED)
     make_result(job, label=label, **result)
     study.images.get().jobs.update(status=JobStatus.DONE)
@@ -68,7 +68,7 @@ def test_an_edit_with_the_answer_in_sight_does_not_change_what_was_said_without(
 def test_what_was_signed_before_the_model_answered_counts_once_it_has(
     clinician: User, model_version: ModelVersion
 ) -> None:
-    study = Study.objects.create(submitted_by=clinician)
+    study = make_study(clinician, model_version)
     job = make_job(study, model_version, JobStatus.QUEUED)
     first = sign(clinician, image_of(study), "NORMAL")
     sign(clinician, image_of(study), "PNEUMONIA", replaces=first.pk)

@@ -65,6 +65,7 @@ def test_the_document_names_every_method(schema: dict[str, Any]) -> None:
     methods = {path: set(item) - {"parameters"} for path, item in schema["paths"].items() if path != SCHEMA_URL}
     assert methods == {
         "/api/v1/studies/": {"get", "post"},
+        "/api/v1/searches/": {"post"},
         "/api/v1/studies/{study_id}/": {"get"},
         "/api/v1/studies/{study_id}/report/": {"get"},
         "/api/v1/studies/{study_id}/report.pdf": {"get"},
@@ -103,7 +104,7 @@ def test_sending_answers_in_one_shape_whether_it_is_taken_or_not(schema: dict[st
 def test_the_list_is_paged_and_says_what_it_is_filtered_by(schema: dict[str, Any]) -> None:
     operation = schema["paths"]["/api/v1/studies/"]["get"]
     names = {parameter["name"] for parameter in operation["parameters"]}
-    assert names == {"cursor", "search", "label", "indeterminate", "status", "patient_id", "model", "since", "until"}
+    assert names == {"cursor", "find", "label", "indeterminate", "status", "model", "since", "until"}
     page = resolved(schema, operation["responses"]["200"]["content"]["application/json"]["schema"])
     assert {"next", "previous", "results"} <= set(page["properties"])
 

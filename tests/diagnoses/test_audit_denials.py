@@ -11,10 +11,9 @@ from django.test import Client
 from django.urls import reverse
 from rest_framework.test import APIClient
 
-from diagnoses import denials
+from diagnoses import audit, denials
 from diagnoses.models import AuditEvent, Study
 from diagnoses.models.audit import AuditAction, Outcome
-from diagnoses.views import studies
 from tests.diagnoses.conftest import browser_of
 from tests.diagnoses.factory import broken_audit, last_event
 
@@ -81,7 +80,7 @@ def test_a_failure_is_on_record_though_all_that_its_request_did_was_undone(
             raise OSError
 
     browser = browser_of(clinician)
-    monkeypatch.setattr(studies.audit, "record", fail)
+    monkeypatch.setattr(audit, "record", fail)
     browser.raise_request_exception = False
     assert browser.get(reverse("study", args=[done_study.pk])).status_code == 500
     assert Study.objects.count() == 1
@@ -106,7 +105,7 @@ def test_a_scanner_that_has_not_signed_in_makes_a_row_and_a_count_in_a_minute(
         APIClient().get(reverse("api_study", args=[uuid.uuid4()]))
     assert len(refused()) == 1
     later = time.time() + 60
-    monkeypatch.setattr(denials.time, "time", lambda: later)
+    monkeypatch.setattr(time, "time", lambda: later)
     Client().get(reverse("healthz"))
     assert refused()[-1].detail == {"more": 49}
 
@@ -127,7 +126,7 @@ def test_a_user_who_asks_for_one_thing_after_another_has_a_row_for_each_up_to_a_
         browser.get(reverse("study", args=[uuid.uuid4()]))
     assert len(refused()) == 5
     later = time.time() + 60
-    monkeypatch.setattr(denials.time, "time", lambda: later)
+    monkeypatch.setattr(time, "time", lambda: later)
     browser.get(reverse("healthz"))
     assert (refused()[-1].detail, refused()[-1].actor_name) == ({"more": 3}, "outsider")
 
@@ -139,6 +138,6 @@ def test_a_failure_of_a_site_whose_database_is_away_is_in_the_log(
         raise OperationalError("away")
 
     browser = browser_of(outsider)
-    monkeypatch.setattr(denials.audit, "actor_of", away)
+    monkeypatch.setattr(audit, "actor_of", away)
     assert browser.get(reverse("study", args=[uuid.uuid4()])).status_code == 404
     assert "could not be put on record: away" in caplog.text

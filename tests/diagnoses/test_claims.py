@@ -206,10 +206,11 @@ def test_only_what_is_urgent_is_claimed_where_only_that_is_asked_for(study: Stud
 
 def test_to_find_that_nothing_is_urgent_a_long_queue_is_not_walked(study: Study, model_version: ModelVersion) -> None:
     picture = make_job(study, model_version).image
-    own = ("_state", "id", "position", "stored_name")
+    own = ("_state", "id", "position", "stored_name", "filename")
     facts = {name: value for name, value in vars(picture).items() if name not in own}
     images = Image.objects.bulk_create(
-        Image(position=number, stored_name=str(number), **facts) for number in range(1, 2000)
+        Image(position=number, stored_name=str(number), filename="x.png", study=study, **facts)
+        for number in range(1, 2000)
     )
     Job.objects.bulk_create(Job(image=image, model_version=model_version) for image in images)
     with CaptureQueriesContext(connection) as sent, connection.cursor() as cursor:

@@ -76,7 +76,7 @@ def test_all_files_below_a_folder_are_sent_as_one_study(clinician: User, folder:
     (folder / "deep" / "er" / "other.png").write_bytes(PICTURE)
     assert send(folder)[0] == 0
     assert Study.objects.count() == 1
-    assert list(Image.objects.values_list("filename", flat=True)) == ["chest.png", "other.png"]
+    assert [image.filename for image in Image.objects.all()] == ["chest.png", "other.png"]
 
 
 def test_the_json_is_that_of_the_api(clinician: User, chest: Path) -> None:

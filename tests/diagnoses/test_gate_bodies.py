@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.conf import LazySettings
+from django.utils import translation
 
 from cxrsite.asgi import application
 from diagnoses import bodies
@@ -158,13 +159,13 @@ def test_a_body_that_would_fill_the_disk_is_refused(site: Site, settings: LazySe
 
 def test_the_words_are_in_the_senders_language(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    real = bodies.translation.override
+    real = translation.override
 
     def override(language: str) -> Any:
         asked.append(language)
         return real(language)
 
-    monkeypatch.setattr(bodies.translation, "override", override)
+    monkeypatch.setattr(translation, "override", override)
     ask(BoundedBodies(site), pieces(MB, 4), "/sign-in/", [*SENDER, (b"accept-language", b"vi,en;q=0.5")])
     assert asked == ["vi"]
 

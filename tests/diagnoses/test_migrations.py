@@ -1,6 +1,7 @@
 """A site of before keeps what it has: its versions, its queue and its results."""
 
 import uuid
+from datetime import date
 from typing import Any
 
 import pytest
@@ -10,17 +11,26 @@ from django.contrib.auth.models import Group, Permission, User
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.http import QueryDict
 
 from diagnoses import storage
-from diagnoses.models import Job, ModelVersion, Result, Worker
+from diagnoses.models import AuditEvent, Job, ModelVersion, Result, SavedView, Study, Worker
 from diagnoses.models.job import Purpose
 from diagnoses.models.registry import Standing
+from diagnoses.searching import opened_query
 from diagnoses.selectors.history import history_page
+from diagnoses.selectors.patients import find_patient
 from diagnoses.selectors.ranges import HistoryFilter
 from diagnoses.services.registry import register_model_version, sync_shipped
 from tests.diagnoses.factory import HEATMAP, make_card
 
 BEFORE = "0003_roles"
+SAID = {
+    "patient_id": "P-1",
+    "patient_birth_date": date(2020, 2, 3),
+    "accession_number": "",
+    "clinical_note": "Sốt cao",
+}
 
 
 def migrate(name: str | None = None) -> Apps:
@@ -42,7 +52,7 @@ def seed(apps: Apps, owner: User) -> None:
     facts = {key: card[key] for key in ("architecture", "weights_sha256", "preprocessing_version", "temperature")}
     version = old["ModelVersion"].create(name=card["name"], version="1.0.0", threshold=0.7, card=card, **facts)
     old["Worker"].create(name="reader-1", model_version=version, engine="openvino")
-    study = old["Study"].create(submitted_by_id=owner.pk)
+    study = old["Study"].create(submitted_by_id=owner.pk, **SAID)
     stored = {"filename": "kept-.png", "kind": "png", "byte_size": 1, "sha256": "0" * 64, "width": 1, "height": 1}
     for position, status in enumerate(("queued", "done")):
         image = old["Image"].create(study=study, position=position, stored_name=uuid.uuid4().hex, **stored)
@@ -118,6 +128,29 @@ def test_tokens_of_before_are_gone_with_their_table_and_rights(clinician: User) 
     assert set(rights.values_list("codename", flat=True)) == {"view_apitoken", "revoke_apitoken"}
 
 
+@pytest.mark.usefixtures("_updated")
+def test_what_told_of_a_patient_is_sealed_and_found(clinician: User) -> None:
+    study = Study.objects.get()
+    assert {name: getattr(study, name) for name in SAID} == SAID
+    assert {image.filename for image in study.images.all()} == {"kept-.png"}
+    assert study.subject == find_patient("p-1")
+    assert len(history_page(clinician, HistoryFilter(search="sốt", patient_id="P-1")).jobs) == 2
+
+
+def test_what_was_looked_for_before_is_sealed_and_struck_out_of_the_audit(clinician: User) -> None:
+    old = migrate("0030_patients")
+    query = "search=Nguyen&label=NORMAL"
+    view: Any = old.get_model("diagnoses", "SavedView").objects
+    view.create(user_id=clinician.pk, page="history", name="mine", query=query)
+    event: Any = old.get_model("diagnoses", "AuditEvent").objects
+    event.create(action="history_exported", detail={"filter": query})
+    migrate()
+    kept = SavedView.objects.get().query
+    assert "Nguyen" not in kept
+    assert opened_query(clinician.pk, QueryDict(kept)).dict() == {"search": "Nguyen", "label": "NORMAL"}
+    assert AuditEvent.objects.get().detail == {"filter": {"search": "yes", "label": "NORMAL"}}
+
+
 def test_the_way_back_is_open(clinician: User) -> None:
     apps = migrate(BEFORE)
     seed(apps, clinician)
@@ -125,3 +158,6 @@ def test_the_way_back_is_open(clinician: User) -> None:
     result: Any = migrate(BEFORE).get_model("diagnoses", "Result").objects.get()
     assert result.threshold == 0.7
     assert storage.read(result.heatmap_name) == HEATMAP
+    study: Any = result.job.image.study
+    assert {name: getattr(study, name) for name in SAID} == SAID
+    assert result.job.image.filename == "kept-.png"

@@ -49,7 +49,7 @@ def test_nobody_else_sees_what_others_sent(
         (HistoryFilter(label="PNEUMONIA"), {"P-1", "P-2"}),
         (HistoryFilter(status="failed"), set()),
         (HistoryFilter(patient_id="P-2"), {"P-2"}),
-        (HistoryFilter(search="a-p-1"), {"P-1"}),
+        (HistoryFilter(search="a p-1"), {"P-1"}),
         (HistoryFilter(patient_id="P-2", search="chest-0"), {"P-2"}),
     ],
 )

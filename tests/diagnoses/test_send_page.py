@@ -12,9 +12,9 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from diagnoses import storage
 from diagnoses.audit import user_actor
 from diagnoses.models import Image, Job, ModelVersion, RejectedFile, Study
+from diagnoses.selectors.originals import read_original
 from diagnoses.services.registry import report_worker
 from diagnoses.services.submission import StudyDetails, submit_study
 from tests.conftest import PASSWORD
@@ -59,7 +59,7 @@ def test_a_sent_study_leads_to_its_page(
     study = Study.objects.get()
     assert (response.status_code, response["Location"]) == (302, reverse("study", args=[study.pk]))
     assert (study.patient_id, str(study.patient_birth_date)) == ("P-1", "2020-02-29")
-    assert list(Image.objects.values_list("filename", flat=True)) == ["chest.png", "side.png"]
+    assert [image.filename for image in Image.objects.all()] == ["chest.png", "side.png"]
     assert doorbell.rings() == 1
 
 
@@ -114,7 +114,7 @@ def test_a_model_that_no_worker_has_loaded_is_told_and_nothing_is_kept(
 def test_the_bytes_arrive_unchanged_through_the_form(browser: Client, settings: LazySettings) -> None:
     settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 100  # so that Django takes the way over a temporary file
     send(browser, upload())
-    assert storage.read(Image.objects.get().stored_name) == PICTURE
+    assert read_original(Image.objects.get()) == PICTURE
 
 
 def test_a_study_belongs_to_whoever_is_signed_in_whatever_the_form_says(browser: Client, outsider: User) -> None:

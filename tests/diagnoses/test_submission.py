@@ -17,8 +17,10 @@ from diagnoses.models import AuditEvent, Image, Job, ModelVersion, RejectedFile,
 from diagnoses.models.audit import AuditAction
 from diagnoses.models.job import Purpose
 from diagnoses.models.registry import Standing
+from diagnoses.selectors.originals import read_original
+from diagnoses.services.receiving import SentFile
 from diagnoses.services.registry import report_worker
-from diagnoses.services.submission import SentFile, StudyDetails, Submission, SubmissionError, submit_study
+from diagnoses.services.submission import StudyDetails, Submission, SubmissionError, submit_study
 from diagnoses.states import JobStatus
 from tests import pictures
 from tests.diagnoses.conftest import Doorbell
@@ -64,7 +66,7 @@ def test_a_sent_study_is_kept_with_all_that_was_said_of_it(clinician: User, mode
 def test_an_image_is_kept_byte_for_byte_with_its_facts(clinician: User, model_version: ModelVersion) -> None:
     submit(clinician, sent("scan.jpg", OTHER_PICTURE))
     image = Image.objects.get()
-    assert storage.read(image.stored_name) == OTHER_PICTURE
+    assert read_original(image) == OTHER_PICTURE
     assert (image.filename, image.kind, image.width, image.height) == ("scan.jpg", "jpeg", 320, 280)
     assert (image.sha256, image.byte_size) == (sha256(OTHER_PICTURE).hexdigest(), len(OTHER_PICTURE))
 
@@ -132,8 +134,8 @@ def test_the_answers_come_in_the_order_sent(clinician: User, model_version: Mode
 
 def test_a_bad_file_spoils_no_good_one(clinician: User, model_version: ModelVersion) -> None:
     submit(clinician, sent("1.png", PICTURE[:200]), sent("2.png"), sent("3.txt", NOT_A_PICTURE))
-    assert list(Image.objects.values_list("position", "filename")) == [(1, "2.png")]
-    assert list(RejectedFile.objects.values_list("position", "filename", "code")) == [
+    assert [(image.position, image.filename) for image in Image.objects.all()] == [(1, "2.png")]
+    assert [(row.position, row.filename, row.code) for row in RejectedFile.objects.all()] == [
         (0, "1.png", "damaged"),
         (2, "3.txt", "unsupported_type"),
     ]
@@ -225,17 +227,17 @@ def test_a_file_that_lies_about_its_size_is_refused_all_the_same(
 def test_a_full_disk_costs_only_the_file_that_it_hits(
     clinician: User, model_version: ModelVersion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = storage.write
+    real, is_full = storage.write, iter([False, True, False])
 
     def write(name: str, data: bytes) -> None:
-        if data == OTHER_PICTURE:
+        if next(is_full):
             raise OSError(28, "No space left on device")
         real(name, data)
 
     monkeypatch.setattr(storage, "write", write)
     submission = submit(clinician, sent("1.png"), sent("2.jpg", OTHER_PICTURE), sent("3.png"))
     assert codes_of(submission) == [None, "storage_unavailable", None]
-    assert list(Image.objects.values_list("filename", flat=True)) == ["1.png", "3.png"]
+    assert [image.filename for image in Image.objects.all()] == ["1.png", "3.png"]
     assert "Send it again as a new study" in RejectedFile.objects.get().message
 
 

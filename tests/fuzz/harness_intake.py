@@ -10,7 +10,7 @@ from contextlib import suppress
 import atheris
 
 with atheris.instrument_imports(include=["diagnoses.imaging", "pydicom"]):
-    from diagnoses.imaging.dicom import check_transfer_syntax, facts_of
+    from diagnoses.imaging.dicom import check_start, facts_of
     from diagnoses.imaging.errors import ImageError
     from diagnoses.imaging.intake import inspect
     from diagnoses.imaging.kinds import kind_of
@@ -22,7 +22,7 @@ _MAX_BYTES = 10_000_000
 def try_one(data: bytes) -> None:
     """All that is done with a file before its pixels are looked at."""
     kind_of(data)
-    for look in (lambda: inspect(data, _MAX_BYTES), lambda: check_transfer_syntax(data), lambda: patient_of(data)):
+    for look in (lambda: inspect(data, _MAX_BYTES), lambda: check_start(data), lambda: patient_of(data)):
         with suppress(ImageError):
             look()
     if kind_of(data) == "dicom":

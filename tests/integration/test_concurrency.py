@@ -21,6 +21,7 @@ from diagnoses.models.audit import AuditAction
 from diagnoses.selectors.audit_chain import stream_chain
 from diagnoses.services import anchoring, recovery, registry, verifying
 from diagnoses.services import jobs as job_services
+from diagnoses.services.patients import patient_for
 from diagnoses.states import JobStatus, Move
 from tests.diagnoses.factory import make_card
 from tests.integration.site import ROOT, wait_until
@@ -53,7 +54,7 @@ def seed() -> None:
         available=True,
         card={},
     )
-    study = Study.objects.create(submitted_by=user)
+    study = Study.objects.create(submitted_by=user, subject=patient_for(""))
     for position in range(JOBS):
         stored = {"sha256": "0" * 64, "width": 1, "height": 1, "stored_name": uuid.uuid4().hex}
         image = Image.objects.create(study=study, position=position, filename="x", kind="png", byte_size=1, **stored)

@@ -15,6 +15,7 @@ from diagnoses.models.job import Indeterminacy
 from diagnoses.models.reading import Agreement, Finding
 from diagnoses.models.registry import Standing
 from diagnoses.roles import Role
+from diagnoses.services.patients import patient_for
 from diagnoses.states import JobStatus
 from tests import pictures
 from tests.stage.chests import HEIGHT, PLACES, WIDTH, Opacity, draw_chest, draw_heat
@@ -64,10 +65,12 @@ def _case(owner: User, version: ModelVersion, number: int, at: datetime, chance:
     ill = kind in ("pneumonia", "cannot-say")
     opacity = chance.choice(PLACES) if ill else None
     born = date(at.year - chance.randint(1, 4), chance.randint(1, 12), chance.randint(1, 28))
+    patient_id = f"BN-{1200 + number % 36}"
     study = Study.objects.create(
         submitted_by=owner,
         created_at=at,
-        patient_id=f"BN-{1200 + number % 36}",
+        subject=patient_for(patient_id),
+        patient_id=patient_id,
         patient_sex=chance.choice("MF"),
         patient_birth_date=born,
         accession_number=f"A{at:%y%m%d}-{number:02}",

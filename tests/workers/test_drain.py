@@ -116,20 +116,21 @@ def read_batch(runtime: Runtime, claims: Sequence[Claim]) -> None:
 
 def ends() -> dict[str, tuple[str, str]]:
     """State and error of each job, by its file."""
-    rows = Job.objects.values_list("image__filename", "status", "error_code")
-    return {name: (status, code) for name, status, code in rows}
+    jobs = Job.objects.select_related("image__study__subject")
+    return {job.image.filename: (job.status, job.error_code) for job in jobs}
 
 
 def job_of(name: str) -> Job:
-    return Job.objects.get(image__filename=name)
+    [job] = [job for job in Job.objects.all() if job.image.filename == name]
+    return job
 
 
 def test_what_is_read_is_done_with_its_result(study: Study, model_version: ModelVersion) -> None:
     claims = claimed(study, model_version, "one", "two")
     read_batch(a_runtime(model_version, ToldReader(two=reading(b"two", "PNEUMONIA"))), claims)
     assert ends() == {"one": ("done", ""), "two": ("done", "")}
-    labels = Result.objects.values_list("job__image__filename", "label", "engine")
-    assert set(labels) == {("one", "NORMAL", "openvino"), ("two", "PNEUMONIA", "openvino")}
+    labels = {(result.job.image.filename, result.label, result.engine) for result in Result.objects.all()}
+    assert labels == {("one", "NORMAL", "openvino"), ("two", "PNEUMONIA", "openvino")}
     assert bytes(job_of("two").result.heatmap) == HEATMAP
 
 

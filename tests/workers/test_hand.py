@@ -39,7 +39,8 @@ def saved(monkeypatch: pytest.MonkeyPatch) -> list[list[bytes]]:
 
 
 def _data(claim: Claim) -> bytes:
-    return Job.objects.get(pk=claim.job_id).image.filename.encode()
+    name: str = Job.objects.get(pk=claim.job_id).image.filename
+    return name.encode()
 
 
 def send(study: Study, version: ModelVersion, *names: str, urgent: bool = False) -> None:

@@ -9,7 +9,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, close_old_connections, connection
 
+from diagnoses.audit import Actor
 from diagnoses.services.anchoring import NoKeyError, anchor, audit_key, make_months, seal
+from diagnoses.services.erasing import purge_studies
 from diagnoses.services.exporting import remove_expired_exports
 from diagnoses.services.lockout import forget_old_failures
 from diagnoses.services.mailing import mail_notices
@@ -106,6 +108,8 @@ def _sweep() -> None:
         remove_expired_exports()
         sweep_quarantine()
         sweep_orphans()
+        if settings.CXR_RETENTION_DAYS:
+            purge_studies(actor=Actor(None, "scheduler"), days=settings.CXR_RETENTION_DAYS)
     except (DatabaseError, OSError) as error:
         _log.warning("Not all files were looked at (%s); trying again later.", error)
     finally:

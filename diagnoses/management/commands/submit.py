@@ -19,7 +19,8 @@ from diagnoses.forms import StudyForm
 from diagnoses.roles import MAY_SUBMIT, Role
 from diagnoses.selectors.registry import a_worker_is_alive
 from diagnoses.selectors.studies import StudyImage, StudyState, study_state
-from diagnoses.services.submission import SentFile, StudyDetails, Submission, SubmissionError, submit_study
+from diagnoses.services.receiving import SentFile
+from diagnoses.services.submission import StudyDetails, Submission, SubmissionError, submit_study
 from diagnoses.states import JobStatus
 
 _LOOK_EVERY_SECONDS = 0.2

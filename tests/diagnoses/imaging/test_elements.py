@@ -10,6 +10,7 @@ import pytest
 from pydicom import Dataset, dcmread, dcmwrite
 from pydicom.sequence import Sequence
 from pydicom.uid import (
+    UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
@@ -206,7 +207,7 @@ def test_private_elements_do_no_harm() -> None:
 
 
 def saved(dataset: Dataset, uid: str) -> bytes:
-    dataset.file_meta.TransferSyntaxUID = uid
+    dataset.file_meta.TransferSyntaxUID = UID(uid)
     buffer = BytesIO()
     is_implicit, is_little = uid == ImplicitVRLittleEndian, uid != ExplicitVRBigEndian
     dcmwrite(buffer, dataset, implicit_vr=is_implicit, little_endian=is_little, force_encoding=True)

@@ -23,12 +23,12 @@ from PIL import Image
 from pydicom import dcmread
 from pydicom.uid import JPEG2000Lossless, RLELossless
 
-from diagnoses.imaging import depth, display, frames, lossless, patient, printed, sandbox, zygote
+from diagnoses.imaging import MAX_PIXELS, depth, display, frames, lossless, patient, printed, sandbox, zygote
 from diagnoses.imaging.confinement import Limits
 from diagnoses.imaging.decode import decode
 from diagnoses.imaging.errors import ImageError, ImageFault
 from diagnoses.imaging.heatmap import encode
-from diagnoses.imaging.intake import MAX_PIXELS, inspect
+from diagnoses.imaging.intake import inspect
 from diagnoses.imaging.zygote import ZYGOTE, ChildLostError, SandboxError, Zygote
 from tests import pictures
 

@@ -1,0 +1,178 @@
+"""A patient is forgotten for good, and so is what was kept for long enough; keys change without losing anything."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from django.db import DatabaseError, connection, transaction
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from cxrsite.env import DataKeys
+from diagnoses import sealing, storage
+from diagnoses.audit import Actor
+from diagnoses.models import AuditEvent, Export, Image, Job, ModelVersion, Patient, Reading, Result, SavedView, Study
+from diagnoses.models.audit import AuditAction
+from diagnoses.selectors.files import images_without_file
+from diagnoses.selectors.history import find_jobs
+from diagnoses.selectors.patients import find_patient
+from diagnoses.selectors.ranges import HistoryFilter
+from diagnoses.services.erasing import NoSuchPatientError, erase_patient, purge_studies
+from diagnoses.services.key_rotation import rotate_keys
+from diagnoses.services.saved_views import save_view
+from diagnoses.states import JobStatus
+from tests.diagnoses.factory import make_export, make_reading, make_study, stored_files
+
+WHO = Actor(None, "terminal")
+
+
+@pytest.fixture
+def study(clinician: User, model_version: ModelVersion) -> Study:
+    """One that is read and signed, of a patient with an older one."""
+    said = {
+        "patient_id": "P-1",
+        "accession_number": "ACC-9",
+        "clinical_note": "Nguyen",
+        "patient_birth_date": "2020-02-03",
+    }
+    make_study(clinician, model_version, JobStatus.DONE, patient_id="P-1")
+    study = make_study(clinician, model_version, JobStatus.DONE, **said)
+    make_reading(study.images.get(), clinician, text="Nguyen is ill.")
+    return Study.objects.get(pk=study.pk)
+
+
+def assert_forgotten(study: Study) -> None:
+    study = Study.objects.get(pk=study.pk)
+    image = study.images.get()
+    assert study.is_erased
+    assert (study.patient_id, study.clinical_note, study.patient_birth_date) == ("erased", "erased", None)
+    assert (image.filename, image.words, image.file_key) == ("erased", [], None)
+    assert (image.readings.get().text, image.jobs.get().words) == ("erased", [])
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT length(patient_id) + length(clinical_note) FROM diagnoses_study WHERE id = %s", [study.pk]
+        )
+        assert cursor.fetchone() == (0,)
+    with pytest.raises(FileNotFoundError):
+        storage.read(image.stored_name)
+
+
+def test_an_erased_patient_is_gone_and_the_answers_stay(study: Study, clinician: User) -> None:
+    pseudonym, studies = erase_patient(actor=WHO, patient_id=" p-1", reason="At their wish")
+    assert (pseudonym, studies) == (study.subject_id, 2)
+    patient = Patient.objects.get(pk=pseudonym)
+    assert (patient.sealed_key, patient.key_version, patient.index) == (None, None, None)
+    assert patient.erased_at
+    assert_forgotten(study)
+    assert not stored_files()
+    assert images_without_file() == []
+    assert Result.objects.count() == 2
+    assert find_patient("P-1") is None
+    assert not find_jobs(clinician, HistoryFilter(search="nguyen"))
+    event = AuditEvent.objects.get(action=AuditAction.PATIENT_ERASED)
+    assert (event.object_id, event.detail) == (str(pseudonym), {"reason": "At their wish", "studies": 2})
+
+
+def test_the_pages_say_of_an_erased_study_that_it_is(study: Study, browser: Client) -> None:
+    erase_patient(actor=WHO, patient_id="P-1", reason="x")
+    for name in ("study", "report"):
+        page = browser.get(reverse(name, args=[study.pk])).content.decode()
+        assert "erased" in page
+        assert "Nguyen" not in page
+    assert "This patient was erased" in browser.get(reverse("study", args=[study.pk])).content.decode()
+    for name in ("history", "worklist"):
+        assert browser.get(reverse(name)).status_code == 200
+    assert browser.get(reverse("picture", args=[study.images.get().pk])).status_code == 404
+
+
+def test_who_comes_again_after_being_erased_is_a_new_patient(study: Study, model_version: ModelVersion) -> None:
+    erase_patient(actor=WHO, patient_id="P-1", reason="x")
+    again = make_study(study.submitted_by, model_version, patient_id="P-1")
+    assert again.subject != study.subject
+    assert Study.objects.get(pk=again.pk).patient_id == "P-1"
+
+
+def test_exports_that_may_hold_the_patient_and_searches_go_along(study: Study, clinician: User) -> None:
+    make_export(clinician)
+    save_view(user=clinician, page="history", name="him", query="patient_id=P-1")
+    save_view(user=clinician, page="history", name="ill", query="label=PNEUMONIA")
+    erase_patient(actor=WHO, patient_id="P-1", reason="x")
+    assert not Export.objects.exists()
+    assert not stored_files()
+    assert [view.name for view in SavedView.objects.all()] == ["ill"]
+
+
+def test_what_storage_does_not_let_go_is_not_called_erased(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stuck(name: str) -> None:
+        raise OSError("stuck")
+
+    monkeypatch.setattr(storage, "remove", stuck)
+    with pytest.raises(OSError, match="stuck"):
+        erase_patient(actor=WHO, patient_id="P-1", reason="x")
+    assert Study.objects.get(pk=study.pk).clinical_note == "Nguyen"
+    assert find_patient("P-1")
+
+
+def test_who_is_not_known_cannot_be_erased(db: None) -> None:
+    for patient_id in ("P-1", ""):
+        with pytest.raises(NoSuchPatientError):
+            erase_patient(actor=WHO, patient_id=patient_id, reason="x")
+    with pytest.raises(CommandError, match="No patient has this ID"):
+        call_command("erase_patient", "P-1", "--reason", "x")
+
+
+def test_what_was_kept_for_long_enough_is_nobodys_and_the_rest_stays(study: Study) -> None:
+    Study.objects.filter(pk=study.pk).update(created_at=timezone.now() - timedelta(days=31))
+    assert purge_studies(actor=WHO, days=30) == 1
+    assert purge_studies(actor=WHO, days=30) == 0
+    assert_forgotten(study)
+    assert Study.objects.get(pk=study.pk).subject_id != study.subject_id
+    kept = Study.objects.exclude(pk=study.pk).get()
+    assert (kept.patient_id, kept.subject_id) == ("P-1", study.subject_id)
+    event = AuditEvent.objects.get(action=AuditAction.STUDIES_PURGED)
+    assert (event.object_id, event.detail) == (str(study.pk), {"patient": str(study.subject_id), "days": 30})
+
+
+def test_with_the_last_of_their_studies_a_patients_key_goes(study: Study) -> None:
+    Study.objects.update(created_at=timezone.now() - timedelta(days=31))
+    call_command("purge", "--days", "30", stdout=None)
+    assert Patient.objects.exclude(sealed_key=None).count() == 0
+    assert Image.objects.exclude(words=[]).count() == Job.objects.exclude(words=[]).count() == 0
+
+
+def test_without_a_time_to_keep_nothing_is_purged(db: None) -> None:
+    with pytest.raises(CommandError, match="CXR_RETENTION_DAYS"):
+        call_command("purge")
+
+
+@pytest.mark.parametrize("changes", ["text = 'x'", "text = '', finding = 'NORMAL'", "finding = 'NORMAL'"])
+def test_a_signed_reading_may_be_emptied_and_nothing_else(study: Study, changes: str) -> None:
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"UPDATE diagnoses_reading SET {changes}")
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("DELETE FROM diagnoses_reading")
+    assert Reading.objects.get().text == "Nguyen is ill."
+
+
+def test_keys_are_changed_and_all_opens_with_the_new_one_alone(
+    study: Study, clinician: User, settings: LazySettings
+) -> None:
+    old: Any = settings.CXR_DATA_KEYS
+    view = save_view(user=clinician, page="history", name="him", query="patient_id=P-1")
+    settings.CXR_DATA_KEYS = DataKeys({**old.sealing, 2: sealing.new_key()}, old.index)
+    assert rotate_keys(actor=WHO) == 1
+    assert rotate_keys(actor=WHO) == 0
+    settings.CXR_DATA_KEYS = DataKeys({2: settings.CXR_DATA_KEYS.sealing[2]}, old.index)
+    assert Study.objects.get(pk=study.pk).clinical_note == "Nguyen"
+    assert find_patient("P-1") == study.subject
+    client = Client()
+    client.force_login(clinician)
+    view.refresh_from_db()
+    assert client.get(f"{reverse('history')}?{view.query}").status_code == 200
+    settings.CXR_DATA_KEYS = DataKeys(old.sealing, old.index)
+    with pytest.raises(sealing.SealError, match="lacks version 2"):
+        _ = Study.objects.get(pk=study.pk).clinical_note
