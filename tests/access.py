@@ -26,13 +26,13 @@ from diagnoses.models import (
     Export,
     ModelChange,
     ModelVersion,
-    Patient,
     Profile,
     SavedView,
     Study,
 )
 from diagnoses.models.registry import ChangeKind
 from diagnoses.roles import Role
+from diagnoses.services.patients import patient_for
 from diagnoses.services.registry import report_worker
 from diagnoses.states import JobStatus
 from tests.conftest import api_of, make_user
@@ -201,12 +201,12 @@ def open_house(model_version: ModelVersion) -> House:
     report_worker(name="reader-1", model_versions=[model_version], engine="openvino")
     people = {name: make() for name, make in PEOPLE.items() if make}
     sender = people["sender"]
-    details = {"patient_id": PATIENT_ID, "department": sender.profile.department, "subject": Patient.objects.create()}
+    details = {"patient_id": PATIENT_ID, "department": sender.profile.department}
     study = make_study(sender, model_version, JobStatus.DONE, **details)
     ModelChange.objects.create(kind=ChangeKind.PROMOTE, version=model_version, by="administrator", reason="It is good")
     SavedView.objects.create(pk=1, user=sender, page="worklist", name="Mine")
     access = EmergencyAccess.objects.create(
-        user=sender, patient=Patient.objects.create(), reason="Nobody else was there", until="9999-01-01T00:00Z"
+        user=sender, patient=patient_for(""), reason="Nobody else was there", until="9999-01-01T00:00Z"
     )
     return House(study, make_export(sender), access, people)
 

@@ -181,6 +181,8 @@ class StudiesView(PrivateView):
 class SearchesView(PrivateView):
     """What is looked for, on its way into an address."""
 
+    scopes = {"POST": Scope.READ}
+
     @extend_schema(operation_id="searches_create", request=SearchSerializer, responses={201: SealedSearchSerializer})
     def post(self, request: Request) -> Response:
         """Seal what may name a patient. The answer's `find` narrows the list of studies; it is this account's alone.

@@ -11,6 +11,10 @@ AND (t.tgname = 'refuse_row_change' OR p.proname = 'diagnoses_refuse_change') OR
 _TABLES = "SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY 1"
 
 
+PROOF_TABLES = ("diagnoses_auditlink", "diagnoses_auditpending", "diagnoses_auditarchive")
+"""What proves the audit whole: written by the database's own functions and by its owner, and by nobody else."""
+
+
 def append_only_tables() -> list[str]:
     """The tables on which a trigger refuses changes: what is on record."""
     return _names(_APPEND_ONLY)

@@ -9,7 +9,7 @@ from django.db.backends.utils import CursorWrapper
 from psycopg2.extensions import encrypt_password
 from psycopg2.sql import SQL, Composed, Identifier, Literal
 
-from diagnoses.selectors.database import append_only_tables, audit_tables
+from diagnoses.selectors.database import PROOF_TABLES, append_only_tables, audit_tables
 
 AUDIT_READER = "cxr_audit_reader"
 _NO_MORE = SQL("NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS")
@@ -88,7 +88,8 @@ def _statements(owner: str, application: str, append_only: Iterable[str]) -> Ite
     yield SQL("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {}").format(app)
     for table in append_only:
         yield SQL("REVOKE UPDATE, DELETE ON {} FROM {}").format(Identifier(table), app)
-    yield SQL("REVOKE INSERT, UPDATE, DELETE ON django_migrations FROM {}").format(app)
+    for table in ("django_migrations", *PROOF_TABLES):
+        yield SQL("REVOKE INSERT, UPDATE, DELETE ON {} FROM {}").format(Identifier(table), app)
     yield SQL("GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {}").format(app)
     for table in audit_tables():
         yield SQL("GRANT SELECT ON {} TO {}").format(Identifier(table), reader)

@@ -23,6 +23,7 @@ from diagnoses.states import JobStatus
 from tests.conftest import api_of, client_with
 from tests.diagnoses.conftest import browser_of
 from tests.diagnoses.factory import make_study
+from tests.diagnoses.signing_in import confirm
 
 STUDIES = "/api/v1/studies/"
 PAGE = {"name": "export", "scopes": ["read", "send"], "days": "30"}
@@ -176,19 +177,26 @@ def test_a_view_that_names_no_scope_is_closed(api: APIClient, monkeypatch: pytes
 # The page
 
 
-def test_a_token_is_shown_once_and_works(browser: Client) -> None:
-    page = browser.post(reverse("api_tokens"), PAGE)
+@pytest.fixture
+def sure(browser: Client) -> Client:
+    """The same pages, where it was said a moment ago once more who it is."""
+    confirm(browser)
+    return browser
+
+
+def test_a_token_is_shown_once_and_works(sure: Client) -> None:
+    page = sure.post(reverse("api_tokens"), PAGE)
     [secret] = secrets_in(page)
     assert "no-store" in page["Cache-Control"]
     assert client_with(secret).get(STUDIES).status_code == 200
-    again = browser.get(reverse("api_tokens"))
+    again = sure.get(reverse("api_tokens"))
     assert secrets_in(again) == []
     assert secret[:10] in again.content.decode()
 
 
-def test_a_page_that_is_loaded_again_makes_no_second_token(browser: Client) -> None:
-    browser.post(reverse("api_tokens"), PAGE)
-    page = browser.post(reverse("api_tokens"), PAGE)
+def test_a_page_that_is_loaded_again_makes_no_second_token(sure: Client) -> None:
+    sure.post(reverse("api_tokens"), PAGE)
+    page = sure.post(reverse("api_tokens"), PAGE)
     assert page.status_code == 400
     assert "has this name" in page.content.decode()
     assert ApiToken.objects.count() == 1
@@ -197,10 +205,16 @@ def test_a_page_that_is_loaded_again_makes_no_second_token(browser: Client) -> N
 @pytest.mark.parametrize(
     "change", [{"name": ""}, {"name": "x" * 65}, {"scopes": []}, {"scopes": ["all"]}, {"days": "366"}, {"days": "0"}]
 )
-def test_a_wrong_wish_makes_no_token_and_says_so(browser: Client, change: dict[str, Any]) -> None:
-    page = browser.post(reverse("api_tokens"), {**PAGE, **change})
+def test_a_wrong_wish_makes_no_token_and_says_so(sure: Client, change: dict[str, Any]) -> None:
+    page = sure.post(reverse("api_tokens"), {**PAGE, **change})
     assert page.status_code == 400
     assert 'role="alert"' in page.content.decode()
+    assert not ApiToken.objects.exists()
+
+
+def test_a_token_is_made_only_by_who_said_once_more_who_it_is(browser: Client) -> None:
+    answer = browser.post(reverse("api_tokens"), PAGE)
+    assert answer["Location"].startswith(reverse("account_reauthenticate"))
     assert not ApiToken.objects.exists()
 
 

@@ -24,6 +24,7 @@ from tests.conftest import PASSWORD, api_of, make_user
 from tests.diagnoses.conftest import browser_of
 from tests.diagnoses.factory import PICTURE, broken_audit, last_event, make_job
 from tests.diagnoses.panel import change_user, role_id
+from tests.diagnoses.signing_in import confirm
 
 HERE = "192.0.2.7"
 KEPT_FOR_EVER = [AuditEvent, JobTransition]
@@ -177,7 +178,9 @@ def test_a_token_that_the_command_line_makes_is_on_record(clinician: User) -> No
 
 def test_a_token_is_on_record_without_the_token(clinician: User) -> None:
     data = {"name": "export", "scopes": ["read"], "days": "30"}
-    page = browser_of(clinician).post(reverse("api_tokens"), data).content.decode()
+    browser = browser_of(clinician)
+    confirm(browser)
+    page = browser.post(reverse("api_tokens"), data).content.decode()
     [secret] = re.findall("cxr_[A-Za-z0-9_-]{43}", page)
     token = ApiToken.objects.get()
     assert_event(AuditAction.TOKEN_CREATED, "clinician", token)

@@ -12,7 +12,7 @@ from django.test import AsyncClient, Client
 from django.urls import reverse
 
 from diagnoses import audit
-from diagnoses.models import AuditEvent, Image, Patient, Study
+from diagnoses.models import AuditEvent, Image, Study
 from diagnoses.models.audit import AuditAction, Outcome
 from tests.diagnoses.conftest import browser_of
 from tests.diagnoses.factory import broken_audit, last_event
@@ -28,8 +28,6 @@ def panel(auditor: User) -> Client:
 @pytest.fixture
 def seen(clinician: User, radiologist: User, done_study: Study) -> Study:
     """A study of a patient that two people looked at, and an upload that came to nothing."""
-    done_study.subject = Patient.objects.create()
-    done_study.save()
     image = Image.objects.get()
     audit.record(AuditAction.STUDY_VIEWED, audit.user_actor(clinician, "192.0.2.1"), done_study)
     audit.record(AuditAction.PICTURE_VIEWED, audit.user_actor(radiologist, "192.0.2.2"), image)

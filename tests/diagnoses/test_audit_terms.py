@@ -16,9 +16,7 @@ from tests.diagnoses.factory import last_event, queries_of
 @pytest.fixture
 def patient(done_study: Study) -> Patient:
     """The study's."""
-    subject = Patient.objects.create()
-    Study.objects.filter(pk=done_study.pk).update(subject=subject)
-    return subject
+    return done_study.subject
 
 
 def test_every_action_has_a_kind_and_a_letter() -> None:

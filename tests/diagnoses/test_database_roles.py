@@ -4,7 +4,7 @@ import pytest
 from django.conf import LazySettings
 from django.db import DatabaseError, connection, transaction
 
-from diagnoses.selectors.database import append_only_tables, audit_tables
+from diagnoses.selectors.database import PROOF_TABLES, append_only_tables, audit_tables
 from diagnoses.services.database_roles import AUDIT_READER, RolesError, make_roles
 
 APPLICATION = "cxr_tests_application"
@@ -53,7 +53,7 @@ def test_every_table_on_record_is_found_by_its_trigger() -> None:
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE {} SET id = id",
+        "UPDATE {} SET {column} = {column}",
         "DELETE FROM {}",
         "TRUNCATE {}",
         "DROP TABLE {}",
@@ -67,7 +67,14 @@ def test_every_table_on_record_is_found_by_its_trigger() -> None:
 )
 def test_the_application_can_change_nothing_that_is_on_record(statement: str) -> None:
     for table in append_only_tables():
-        assert is_refused(APPLICATION, statement.format(table)), table
+        column = connection.introspection.get_primary_key_column(connection.cursor(), table) or "id"
+        assert is_refused(APPLICATION, statement.format(table, column=column)), table
+
+
+def test_the_application_cannot_write_what_proves_the_audit_whole() -> None:
+    for table in PROOF_TABLES:
+        for statement in ("INSERT INTO {} DEFAULT VALUES", "DELETE FROM {}", "TRUNCATE {}"):
+            assert is_refused(APPLICATION, statement.format(table)), (table, statement)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +122,9 @@ def test_a_later_migrations_table_is_the_applications_to_work_with() -> None:
 
 def test_a_reader_of_the_audit_reads_it_and_nothing_else() -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace")
+        cursor.execute(
+            "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace"
+        )
         tables = {name for (name,) in cursor.fetchall()}
     for table in audit_tables():
         attempt(AUDIT_READER, f"SELECT count(*) FROM {table}")

@@ -204,7 +204,7 @@ def test_an_export_is_on_record_with_its_filter(browser: Client, clinician: User
     export(browser, patient_id="P-1", status="done")
     event = last_event(AuditAction.HISTORY_EXPORTED)
     assert (event.actor_name, event.actor_roles, event.address) == ("clinician", "clinician", "127.0.0.1")
-    assert event.detail == {"filter": {"find": "yes", "status": "done"}}
+    assert event.detail == {"filter": {"patient_id": "yes", "status": "done"}}
 
 
 @pytest.mark.usefixtures("done_study")

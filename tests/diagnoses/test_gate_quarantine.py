@@ -204,7 +204,7 @@ def test_what_is_kept_of_a_dicom_file_has_no_preamble_and_the_hash_of_what_is_ke
     odd = b"made by the ward's own program".ljust(128, b"\0") + DICOM[128:]
     assert send(api, upload("1.dcm", odd)).status_code == 202
     image = Image.objects.get()
-    assert storage.read(image.stored_name) == DICOM
+    assert read_original(image) == DICOM
     assert (image.sha256, image.byte_size) == (sha256(DICOM).hexdigest(), len(DICOM))
 
 

@@ -99,7 +99,7 @@ def test_two_files_of_one_name_do_not_overwrite_each_other(clinician: User, mode
     submit_study(actor=user_actor(clinician), files=files, details=StudyDetails())
     submit_study(actor=user_actor(clinician), files=files, details=StudyDetails())
     assert len(kept()) == 4
-    assert {storage.read(name) for name in kept()} == {PICTURE}
+    assert {read_original(image) for image in Image.objects.all()} == {PICTURE}
 
 
 def test_a_sent_picture_is_shown(browser: Client, clinician: User, model_version: ModelVersion) -> None:

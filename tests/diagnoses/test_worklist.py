@@ -320,7 +320,7 @@ def test_pages_follow_each_other_and_keep_the_filter(
 def test_seeing_the_list_is_on_record(browser: Client, clinician: User, done_study: Study) -> None:
     get(browser)
     event = last_event(AuditAction.WORKLIST_VIEWED)
-    assert (event.actor_id, event.detail) == (clinician.pk, {"found": 1, "filter": ["period", "read"]})
+    assert (event.actor_id, event.detail) == (clinician.pk, {"found": 1, "filter": {"period": "30", "read": "unread"}})
 
 
 def test_who_has_nothing_yet_is_shown_what_to_do(browser: Client) -> None:
