@@ -4,13 +4,13 @@ import uuid
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -19,7 +19,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from diagnoses import audit
 from diagnoses.audit_export import FORMATS
@@ -33,6 +33,7 @@ from diagnoses.selectors.audit_events import (
     sightings_of,
     stream_audit,
 )
+from diagnoses.selectors.patients import find_patient
 from diagnoses.views.filtering import filter_detail
 from diagnoses.views.streaming import off_the_loop
 
@@ -161,7 +162,9 @@ class AuditEventAdmin(ReadOnly):
             found: URLPattern = path(address, shown, name=f"diagnoses_auditevent_{name}")
             return found
 
+        find = self.admin_site.admin_view(require_POST(self.find_view))
         return [
+            path("patient/", find, name="diagnoses_auditevent_patient"),
             own("study/<uuid:study_id>/", self.seen_view, "seen"),
             own("export/<str:kind>/", self.export_view, "export"),
             *super().get_urls(),
@@ -195,6 +198,21 @@ class AuditEventAdmin(ReadOnly):
             "most": MOST_SIGHTINGS,
         }
         return render(request, "admin/diagnoses/auditevent/seen.html", context)
+
+    def find_view(self, request: HttpRequest) -> HttpResponse:
+        """Lead from a patient ID to the events of who has it: by the pseudonym, so that no address names a patient."""
+        self._ask_for_permission(request)
+        patient = find_patient(request.POST.get("patient_id", ""))
+        pseudonym = str(patient.pk) if patient else ""
+        audit.record(AuditAction.AUDIT_VIEWED, audit.actor_of(request), looked_for="patient", patient=pseudonym)
+        here = reverse("admin:diagnoses_auditevent_changelist")
+        if patient:
+            return redirect(f"{here}?patient={pseudonym}")
+        words = gettext(
+            "Nobody has this patient ID here. Give it whole; a patient who was erased is found by the pseudonym."
+        )
+        self.message_user(request, words, messages.WARNING)
+        return redirect(here)
 
     def export_view(self, request: HttpRequest, kind: str) -> HttpResponseBase:
         """All that match the filter, from old to new."""

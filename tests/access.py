@@ -20,7 +20,9 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework.test import APIClient
 
+from diagnoses.audit import user_actor
 from diagnoses.models import (
+    ApiToken,
     Department,
     EmergencyAccess,
     Export,
@@ -34,6 +36,7 @@ from diagnoses.models.registry import ChangeKind
 from diagnoses.roles import Role
 from diagnoses.services.patients import patient_for
 from diagnoses.services.registry import report_worker
+from diagnoses.services.tokens import create_token
 from diagnoses.states import JobStatus
 from tests.conftest import api_of, make_user
 from tests.diagnoses.conftest import browser_of
@@ -50,6 +53,9 @@ _FORM: dict[bool, dict[str, Any]] = {True: {"format": "multipart"}, False: {}}
 _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>|\(\?P<(\w+)>[^)]*\)")
 _ANYTHING = {
     "palette": "jet",
+    "page": "history",
+    "token": "none-that-was-ever-made",
+    "kind": "csv",
     "app_label": "diagnoses",
     "url": "nowhere",
     "content_type_id": "1",
@@ -153,6 +159,7 @@ class House:
             "access_id": self.access.pk,
             "name": "mobilenet_v2" if "version" in address.parameters else "cases",
             "version": "1.0.0",
+            "token_id": ApiToken.objects.get(name="A script of the sender's").pk,
             "pk": ModelVersion.objects.get().pk,
             "id": self.people["sender"].pk,
             "object_id": self._row_of(address.route),
@@ -204,6 +211,7 @@ def open_house(model_version: ModelVersion) -> House:
     details = {"patient_id": PATIENT_ID, "department": sender.profile.department}
     study = make_study(sender, model_version, JobStatus.DONE, **details)
     ModelChange.objects.create(kind=ChangeKind.PROMOTE, version=model_version, by="administrator", reason="It is good")
+    create_token(actor=user_actor(sender), user=sender, name="A script of the sender's")
     SavedView.objects.create(pk=1, user=sender, page="worklist", name="Mine")
     access = EmergencyAccess.objects.create(
         user=sender, patient=patient_for(""), reason="Nobody else was there", until="9999-01-01T00:00Z"

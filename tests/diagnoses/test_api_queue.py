@@ -1,6 +1,5 @@
 """Sending by API to a queue that is long, and sending the same again."""
 
-from hashlib import sha256
 from itertools import count, starmap
 from typing import Any
 from unittest.mock import Mock
@@ -17,7 +16,6 @@ from diagnoses.models import Job, ModelVersion, Study
 from diagnoses.models.audit import AuditAction
 from diagnoses.services import submission
 from diagnoses.services.jobs import claim_jobs
-from diagnoses.services.submission import StudyDetails
 from tests import pictures
 from tests.conftest import api_of
 from tests.diagnoses.claiming import refuse_job
@@ -133,13 +131,6 @@ def test_a_key_is_that_of_the_refused_files_too(api: APIClient, settings: LazySe
     for letter, other in ((b"Dear patient", huge), (b"Dear colleague", huge + b"!")):
         response = again(api, upload(), upload("letter.txt", letter), upload("huge.dcm", other))
         assert response.status_code == 409
-
-
-def test_a_key_of_the_version_before_is_known_still(api: APIClient) -> None:
-    again(api, upload("1.png"), upload("2.jpg", OTHER_PICTURE), patient_id="P-1")
-    said = repr((StudyDetails(patient_id="P-1"), None))
-    contents = [sha256(data).hexdigest() for data in (PICTURE, OTHER_PICTURE)]
-    assert Study.objects.get().idempotency_fingerprint == sha256(repr((said, contents)).encode()).hexdigest()
 
 
 def test_another_senders_key_of_the_same_name_is_another_key(api: APIClient, outsider: User) -> None:

@@ -17,6 +17,8 @@ from diagnoses.models.audit import AuditAction, Outcome
 from tests.diagnoses.conftest import browser_of
 from tests.diagnoses.factory import broken_audit, last_event
 
+UNASKED = (AuditAction.AUDIT_VIEWED, AuditAction.SIGN_IN, AuditAction.PERMISSIONS_CHANGED)
+"""What making and signing in the cast puts on record."""
 LIST = "admin:diagnoses_auditevent_changelist"
 
 
@@ -39,7 +41,7 @@ def listed(panel: Client, **query: Any) -> list[str]:
     response = panel.get(reverse(LIST), query)
     assert response.status_code == 200
     shown = [event.action for event in response.context["cl"].result_list]
-    return [action for action in shown if action not in (AuditAction.AUDIT_VIEWED, AuditAction.SIGN_IN)]
+    return [action for action in shown if action not in UNASKED]
 
 
 def exported(panel: Client, kind: str, **query: Any) -> str:
@@ -84,10 +86,36 @@ def test_the_list_is_narrowed_to_a_study_and_to_a_patient(panel: Client, seen: S
     assert listed(panel, patient=str(seen.subject_id)) == both
 
 
-def test_each_look_is_on_record_with_the_names_of_its_filter_alone(panel: Client, seen: Study) -> None:
-    listed(panel, who="radiologist", address="192.0.2.2")
+def test_a_patient_id_leads_to_the_events_of_its_patient_and_stands_in_no_address(panel: Client, seen: Study) -> None:
+    answer = panel.post(reverse("admin:diagnoses_auditevent_patient"), {"patient_id": " p-0001 "})
+    assert answer["Location"] == f"{reverse(LIST)}?patient={seen.subject_id}"
+    assert listed(panel, patient=str(seen.subject_id)) == ["picture_viewed", "study_viewed"]
+    looked = AuditEvent.objects.filter(action=AuditAction.AUDIT_VIEWED, detail__looked_for="patient").get()
+    assert looked.detail["patient"] == str(seen.subject_id)
+    assert not AuditEvent.objects.filter(detail__icontains="p-0001").exists()
+
+
+def test_a_patient_id_of_nobody_is_told_and_the_look_is_on_record(panel: Client, seen: Study) -> None:
+    answer = panel.post(reverse("admin:diagnoses_auditevent_patient"), {"patient_id": "P-9"}, follow=True)
+    assert "Nobody has this patient ID" in answer.content.decode()
+    assert AuditEvent.objects.filter(detail__looked_for="patient", detail__patient="").count() == 1
+
+
+def test_nobody_but_an_auditor_finds_events_by_patient(clinician: User, seen: Study) -> None:
+    answer = browser_of(clinician).post(reverse("admin:diagnoses_auditevent_patient"), {"patient_id": "P-0001"})
+    assert answer.status_code == 302
+    assert "patient=" not in answer["Location"]
+
+
+def test_each_look_is_on_record_with_its_filter(panel: Client, seen: Study) -> None:
+    said = {"who": "radiologist", "address": "192.0.2.2"}
+    listed(panel, **said)
     event = last_event(AuditAction.AUDIT_VIEWED)
-    assert (event.actor_name, event.event, event.detail) == ("auditor", "110101", {"filter": ["address", "who"]})
+    assert (event.actor_name, event.event, event.detail) == (
+        "auditor",
+        "110101",
+        {"filter": {"who": "radiologist", "address": "192.0.2.2"}},
+    )
 
 
 def test_a_look_at_one_event_is_on_record(panel: Client, seen: Study) -> None:
@@ -127,7 +155,7 @@ def test_an_export_as_csv_holds_what_matches_and_no_formula(panel: Client, seen:
     assert [row["actor_name"] for row in rows] == ["clinician", "'=HYPERLINK(1)"]
     assert [row["event_meaning"] for row in rows] == ["Import", "User Authentication"]
     event = last_event(AuditAction.AUDIT_EXPORTED)
-    assert event.detail == {"format": "csv", "filter": ["failed"]}
+    assert event.detail == {"format": "csv", "filter": {"failed": "0"}}
 
 
 def test_an_export_as_json_lines_is_an_object_per_event_from_old_to_new(panel: Client, seen: Study) -> None:

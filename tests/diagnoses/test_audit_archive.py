@@ -22,6 +22,12 @@ OLD = date(2015, 3, 1)
 
 
 @pytest.fixture
+def clinician(db: None) -> User:
+    """Somebody without a role, whose coming is not on record: events are counted here."""
+    return User.objects.create(username="clinician")
+
+
+@pytest.fixture
 def folder(settings: LazySettings, tmp_path: Path, clinician: User) -> Path:
     """A site with two events of 2015 and three of today, and the folder that archives go to."""
     settings.CXR_AUDIT_KEY = KEY

@@ -47,6 +47,12 @@ TAMPERINGS = {
 }
 
 
+@pytest.fixture
+def clinician(db: None) -> User:
+    """Somebody without a role, whose coming is not on record: events are counted here."""
+    return User.objects.create(username="clinician")
+
+
 @pytest.fixture(autouse=True)
 def _audit_settings(settings: LazySettings, tmp_path: Path) -> None:
     settings.CXR_AUDIT_KEY = KEY
