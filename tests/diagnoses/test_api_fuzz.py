@@ -29,7 +29,7 @@ from diagnoses.audit import user_actor
 from diagnoses.models import ModelVersion
 from diagnoses.models.token import Scope
 from diagnoses.services.registry import report_worker
-from diagnoses.services.tokens import create_token
+from diagnoses.services.tokens import create_token, mark_used
 from diagnoses.states import JobStatus
 from tests.diagnoses.factory import PICTURE, make_job, make_study
 
@@ -102,7 +102,8 @@ def keys_for(operation: Any, rows: Rows) -> st.SearchStrategy[dict[str, str]]:
 def test_each_operation_answers_as_the_document_says(
     operations: list[Any], rows: Rows, clinician: User, mode: GenerationMode
 ) -> None:
-    token = create_token(actor=user_actor(clinician), user=clinician, name="fuzz", scopes=tuple(Scope)).secret
+    new = create_token(actor=user_actor(clinician), user=clinician, name="fuzz", scopes=tuple(Scope))
+    mark_used(token=new.token)
     seen: dict[str, set[int]] = {operation.label: set() for operation in operations}
     for operation in operations:
 
@@ -114,13 +115,13 @@ def test_each_operation_answers_as_the_document_says(
                 case.query["wait"] = 0
             if is_sensible:
                 case.query, case.body = sensible(case.query), sensible(case.body)
-            response = ask(case, Authorization=f"Token {token}")
+            response = ask(case, Authorization=f"Token {new.secret}")
             case.validate_response(response, checks=CHECKS)
             seen[case.operation.label].add(response.status_code)
 
         answers()
     if mode is GenerationMode.POSITIVE:
-        assert [label for label, statuses in seen.items() if not statuses & {200, 202}] == []
+        assert [label for label, statuses in seen.items() if min(statuses) >= 300] == []
     assert any(400 in statuses for statuses in seen.values())
 
 
