@@ -14,6 +14,7 @@ from diagnoses import audit
 from diagnoses.api.serializers import (
     ModelSerializer,
     OverrideRequestSerializer,
+    ProblemSerializer,
     ReadingRequestSerializer,
     ReadingSerializer,
     reading_data,
@@ -41,7 +42,11 @@ class OverrideView(PrivateView):
 
     scopes = {"POST": Scope.DECIDE}
 
-    @extend_schema(operation_id="jobs_override", request=OverrideRequestSerializer, responses={202: ReadingSerializer})
+    @extend_schema(
+        operation_id="jobs_override",
+        request=OverrideRequestSerializer,
+        responses={202: ReadingSerializer, 409: ProblemSerializer},
+    )
     def post(self, request: Request, job_id: uuid.UUID) -> Response:
         """Have a refused image read all the same; the reason stays on record. 409 for what the gate did not refuse."""
         _need(
@@ -66,7 +71,9 @@ class ReadingsView(PrivateView):
     scopes = {"POST": Scope.DECIDE}
 
     @extend_schema(
-        operation_id="images_read_again", request=ReadingRequestSerializer, responses={202: ReadingSerializer}
+        operation_id="images_read_again",
+        request=ReadingRequestSerializer,
+        responses={202: ReadingSerializer, 409: ProblemSerializer},
     )
     def post(self, request: Request, image_id: uuid.UUID) -> Response:
         """Have an image read with another model. 409 where that one reads or has read it, or cannot read now."""

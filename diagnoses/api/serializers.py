@@ -72,6 +72,12 @@ class ErrorSerializer(serializers.Serializer[Any]):
     message = serializers.CharField()
 
 
+class ProblemSerializer(serializers.Serializer[Any]):
+    """Why there is no answer, in words."""
+
+    detail = serializers.CharField()
+
+
 class BandSerializer(serializers.Serializer[Any]):
     """Probabilities between which the product cannot say; low equals high where there is no such band."""
 

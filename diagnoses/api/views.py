@@ -26,6 +26,7 @@ from rest_framework.views import APIView
 from diagnoses import audit
 from diagnoses.api import limits
 from diagnoses.api.authentication import user_still_admitted
+from diagnoses.api.negotiation import OneKind
 from diagnoses.api.serializers import (
     SealedSearchSerializer,
     SearchSerializer,
@@ -112,6 +113,7 @@ _IDEMPOTENCY_KEY = OpenApiParameter(
 class PrivateView(APIView):
     """Answers hold patients' data: nothing on the way may keep them. A method without a scope is closed."""
 
+    content_negotiation_class = OneKind
     scopes: Mapping[str, Scope] = {"GET": Scope.READ}
 
 

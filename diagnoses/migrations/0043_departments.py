@@ -81,7 +81,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             "study", models.Index(fields=["department", "-created_at", "-id"], name="study_of_department")
         ),
-        migrations.AddIndex("study", models.Index(fields=["submitted_by", "department"], name="study_of_sender_there")),
+        migrations.AddIndex(
+            "study",
+            models.Index("submitted_by", models.F("department").asc(nulls_first=True), name="study_of_sender_there"),
+        ),
         migrations.AddField(
             "job",
             "circle",

@@ -75,7 +75,7 @@ class Study(SealedRow):
             models.Index(fields=["submitted_by", "-created_at", "-id"], name="study_history"),
             models.Index(fields=["-created_at", "-id"], name="study_latest"),
             models.Index(fields=["department", "-created_at", "-id"], name="study_of_department"),
-            models.Index(fields=["submitted_by", "department"], name="study_of_sender_there"),
+            models.Index("submitted_by", models.F("department").asc(nulls_first=True), name="study_of_sender_there"),
             models.Index(fields=["subject", "-created_at"], name="study_of_subject"),
             models.Index(fields=["batch"], name="study_of_batch", condition=~models.Q(batch=None)),
         ]

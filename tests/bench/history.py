@@ -35,13 +35,12 @@ from cxrsite.embedded import EmbeddedPostgres
 from tests.bench.bench import Bench
 from tests.bench.figures import Figures
 from tests.bench.hashes import KEYS, WORDS, keys_in_sql
+from tests.bench.history_users import MEMBER, OTHER, OWNER, PEOPLE, WARD
 from tests.integration.site import ROOT
 
 _SMALL, _LARGE = 10_000, 1_000_000
 _ROUNDS = 25
 _WARM_UP = 3
-OWNER, OTHER = 1001, 1002
-"""The user whose history is as long as was asked for, and one who has a tenth of it besides."""
 
 _RESULT: dict[str, str] = {
     "job_id": "job.id",
@@ -75,16 +74,6 @@ SELECT name, '1.0.0', name, repeat(name::char, 64), repeat(name::char, 64), 'are
     'candidate', true
 FROM unnest(ARRAY['mobilenet_v2', 'xception']) name
 """
-_OWNERS = f"""
-INSERT INTO auth_user (id, username, password, first_name, last_name, email, is_active, is_staff, is_superuser,
-    date_joined)
-VALUES ({OWNER}, 'owner', '!', '', '', '', true, false, false, now()),
-    ({OTHER}, 'other', '!', '', '', '', true, false, false, now())
-"""
-_ROLES = f"""
-INSERT INTO auth_user_groups (user_id, group_id)
-SELECT owner, auth_group.id FROM auth_group, unnest(ARRAY[{OWNER}, {OTHER}]) owner WHERE name = 'clinician'
-"""
 # Three images make two studies, and three studies are a patient's. Of eleven studies in a row one is the other user's.
 # Words are spread evenly, but for two that only old notes have. Nothing is sealed: the way to a page is measured.
 _STUDIES = """
@@ -104,9 +93,9 @@ FROM (
 INSERT INTO diagnoses_patient (id, index)
 SELECT md5('patient' || n)::uuid, pg_temp.mac({patients}, 'p-' || lpad(n::text, 7, '0'))
 FROM generate_series(0, {studies} / 3) n;
-INSERT INTO diagnoses_study (id, created_at, submitted_by_id, subject_id, patient_sex, patient_id, accession_number,
-    clinical_note)
-SELECT id, at, CASE WHEN n % 11 = 5 THEN {other} ELSE {owner} END, patient,
+INSERT INTO diagnoses_study (id, created_at, submitted_by_id, department_id, subject_id, patient_sex, patient_id,
+    accession_number, clinical_note)
+SELECT id, at, CASE WHEN n % 11 = 5 THEN {other} ELSE {owner} END, CASE WHEN n % 11 <> 5 THEN {ward} END, patient,
     CASE WHEN n % 2 = 0 THEN 'F' ELSE 'M' END, '', '', ''
 FROM said
 """
@@ -131,7 +120,7 @@ SELECT md5(purpose || n)::uuid, md5('image' || n)::uuid,
     CASE WHEN status IN ('done', 'failed', 'refused') THEN at + interval '2 seconds' END,
     CASE status WHEN 'failed' THEN 'internal_error' WHEN 'refused' THEN 'not_frontal' ELSE '' END,
     CASE status WHEN 'failed' THEN 'The reading failed.' WHEN 'refused' THEN 'No frontal view.' ELSE '' END,
-    '', '', '', study.submitted_by_id, -study.submitted_by_id,
+    '', '', '', study.submitted_by_id, coalesce(study.department_id, -study.submitted_by_id),
     CASE WHEN status <> 'done' THEN '' WHEN n % 10 IN (1, 4, 8) THEN 'NORMAL' ELSE 'PNEUMONIA' END,
     status = 'done' AND n % 25 = 11,
     image.words
@@ -173,14 +162,20 @@ def seed(count: int) -> None:
     Rows are written past triggers and foreign keys, with what those would have seen to.
     """
     images = count * 5 // 4 // 33 * 33
-    facts = {"owner": OWNER, "other": OTHER, "images": images, "studies": images // 3 * 2, **keys_in_sql()}
+    facts = {
+        "owner": OWNER,
+        "other": OTHER,
+        "ward": WARD,
+        "images": images,
+        "studies": images // 3 * 2,
+        **keys_in_sql(),
+    }
     with connection.cursor() as cursor, _without_indexes(cursor):
         cursor.execute(
             "SET session_replication_role = replica; SET statement_timeout = 0; SET maintenance_work_mem = '512MB'"
         )
         cursor.execute(_VERSIONS)
-        cursor.execute(_OWNERS)
-        cursor.execute(_ROLES)
+        cursor.execute(PEOPLE)
         for sql in (WORDS, _STUDIES, _IMAGES, _JOBS):
             cursor.execute(sql.format(**facts))
         cursor.execute(_RESULTS)
@@ -248,14 +243,14 @@ _FAR_DOWN = {
     "far down, common word": {"search": "cough"},
     "far down, model": {"model": "mobilenet_v2"},
 }
-_USERS = {"nearly all are the user's": OWNER, "the user's beside many others": OTHER}
+_USERS = {"nearly all are the user's": OWNER, "the user's beside many others": OTHER, "a colleague's": MEMBER}
 
 Times = dict[str, list[float]]
 """Milliseconds by database."""
 
 
 def take(bench: Bench) -> Figures:
-    """The worse of both users' ratios over the whole mix, in a process of its own, which has its own database."""
+    """The worst of the users' ratios over the whole mix, in a process of its own, which has its own database."""
     command = [sys.executable, "-m", "tests.bench.history", str(_SMALL), str(_LARGE)]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     found = json.loads(done.stdout.splitlines()[-1])
@@ -315,12 +310,13 @@ def _pages(name: str, user: int) -> tuple[Client, dict[str, dict[str, str]]]:
 
 
 def _middle(user: int) -> str:
-    """The cursor of the user's reading in the middle of all."""
-    of_user = "FROM diagnoses_job WHERE owner_id = %s AND purpose <> 'shadow'"
+    """The cursor of the reading in the middle of all that the user sees."""
+    seen = "FROM diagnoses_job WHERE circle = %s AND purpose <> 'shadow'"
+    circle = -OTHER if user == OTHER else WARD
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT count(*) / 2 {of_user}", [user])
+        cursor.execute(f"SELECT count(*) / 2 {seen}", [circle])
         half = cursor.fetchone()
-        cursor.execute(f"SELECT created_at, id {of_user} ORDER BY 1 DESC, 2 DESC OFFSET %s LIMIT 1", [user, *half])
+        cursor.execute(f"SELECT created_at, id {seen} ORDER BY 1 DESC, 2 DESC OFFSET %s LIMIT 1", [circle, *half])
         at, pk = cursor.fetchone()
     return base64.urlsafe_b64encode(f"{at.isoformat()} {pk}".encode()).decode()
 

@@ -16,7 +16,8 @@ from diagnoses.selectors import narrowing, words
 from diagnoses.selectors.history import PAGE_SIZE, find_jobs, find_studies, history_page
 from diagnoses.selectors.ranges import HistoryFilter
 from diagnoses.states import JobStatus
-from tests.bench.history import OWNER, seed
+from tests.bench.history import seed
+from tests.bench.history_users import OWNER
 from tests.diagnoses.factory import make_job, make_reading, make_study
 from tests.diagnoses.test_history import add_many, get, names_on, next_of
 from tests.diagnoses.test_history_plans import faults_of, nodes_of, plans_of
