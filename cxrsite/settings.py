@@ -125,6 +125,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "diagnoses.accounts.validators.LengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "diagnoses.accounts.weak_words.DisguisedWordValidator"},
 ]
 CXR_IDLE_SECONDS = ENV.idle_minutes * 60
 CXR_SESSION_SECONDS = ENV.session_hours * 60 * 60
