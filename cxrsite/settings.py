@@ -68,6 +68,7 @@ MIDDLEWARE = [
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "diagnoses" / "templates"],  # named, so that our pages count before those of the panel
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
