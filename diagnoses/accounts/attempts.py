@@ -2,6 +2,7 @@
 
 import threading
 from datetime import datetime
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
@@ -57,7 +58,7 @@ def _counted(request: HttpRequest, name: str, code_of: int | None) -> Attempt:
     except LockedError as error:
         if _told.is_new(*error.lock):
             actor = audit.Actor(None, name_for_record(name), address)
-            detail = {} if code_of is None else {"step": "code"}
+            detail: dict[str, Any] = {} if code_of is None else {"step": "code"}
             audit.record(AuditAction.SIGN_IN_LOCKED, actor, seconds=error.seconds, **detail)
         raise ValidationError(_words(error.seconds), code="locked") from error
 
