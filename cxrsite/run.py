@@ -26,6 +26,9 @@ _READY_SECONDS = 120.0
 _SERVERS = {"DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL"}
 _OWNERS_ALONE = {"DATABASE_OWNER_URL", "CXR_AUDIT_READER_PASSWORD", "CXR_BACKUP_KEY"}
 """What no process that serves, reads or schedules is told."""
+_SCHEDULERS_ALONE = {"CXR_AUDIT_KEY"}
+"""What of these processes the scheduler is told, and no other."""
+_THIS_MACHINE = {"127.0.0.1", "localhost", "::1"}
 _ANY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104 - compared with, not bound to
 
 
@@ -79,6 +82,8 @@ def _run(options: Options, stop: threading.Event, stack: ExitStack) -> int:
         return 0
     # Only now: passwords made by a start that then fails would be lost.
     _greet(options, manage(["first_users"], environment))
+    for line in warnings_of(options, environment):
+        _say(line)
     return _watch([*servers, *children], stop)
 
 
@@ -206,12 +211,16 @@ def _start_children(options: Options, environment: dict[str, str], stack: ExitSt
     web += ["--host", options.host, "--port", str(options.port)]
     web += ["--timeout-graceful-shutdown", "3", "--no-access-log", "--no-server-header"]
     commands = {"web server": web, "worker": [*manage, "worker"], "scheduler": [*manage, "scheduler"]}
-    told = {name: value for name, value in environment.items() if name not in _OWNERS_ALONE}
     children: list[Child] = []
     stack.callback(_stop_all, children)
     for name, command in commands.items():
-        children.append(Child(name, command, told, logs / f"{name.replace(' ', '-')}.log"))
+        children.append(Child(name, command, _told(name, environment), logs / f"{name.replace(' ', '-')}.log"))
     return children
+
+
+def _told(process: str, environment: dict[str, str]) -> dict[str, str]:
+    kept = _OWNERS_ALONE if process == "scheduler" else _OWNERS_ALONE | _SCHEDULERS_ALONE
+    return {name: value for name, value in environment.items() if name not in kept}
 
 
 def _stop_all(children: list[Child]) -> None:
@@ -251,6 +260,21 @@ def _greet(options: Options, accounts: str) -> None:
         for line in accounts.splitlines():
             _say(f"    {line}")
     _say("Ctrl-C stops everything; what was sent in is kept.")
+
+
+def warnings_of(options: Options, environment: dict[str, str]) -> list[str]:
+    """What a site that others can reach lacks, and what to do about it."""
+    if options.host in _THIS_MACHINE:
+        return []
+    lacking = []
+    if environment["CXR_HTTPS"] == "0":
+        lacking.append(
+            f"WARNING: {options.host} is reached from the network, and everything, passwords and patients, goes there "
+            "in clear: put a proxy with TLS before it and set CXR_HTTPS=1."
+        )
+    if environment["CXR_MFA_ROLES"] == "none":
+        lacking.append("WARNING: nobody is asked for a second factor: set CXR_MFA_ROLES to the roles that need one.")
+    return lacking
 
 
 def _watch(parts: list[Server | Child], stop: threading.Event) -> int:

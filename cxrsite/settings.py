@@ -68,6 +68,7 @@ MIDDLEWARE = [
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "diagnoses" / "templates"],  # named, so that our pages count before those of the panel
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -125,6 +126,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "diagnoses.accounts.validators.LengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "diagnoses.accounts.weak_words.DisguisedWordValidator"},
 ]
 CXR_IDLE_SECONDS = ENV.idle_minutes * 60
 CXR_SESSION_SECONDS = ENV.session_hours * 60 * 60

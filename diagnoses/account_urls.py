@@ -5,7 +5,6 @@ from allauth.mfa.base import views as mfa_views
 from allauth.mfa.recovery_codes import views as code_views
 from allauth.mfa.totp import views as totp_views
 from allauth.mfa.webauthn import views as key_views
-from allauth.usersessions import views as session_views
 from django.urls import path
 from django.views.decorators.cache import never_cache
 
@@ -15,7 +14,7 @@ urlpatterns = [
     path("", account.security, name="security"),
     path("", account.security, name="mfa_index"),  # as allauth calls it
     path("session/", account.session_left, name="session_left"),
-    path("sessions/", never_cache(session_views.list_usersessions), name="usersessions_list"),
+    path("sessions/", account.sessions, name="usersessions_list"),
     path("password/", account.change_password, name="account_change_password"),
     path("again/", never_cache(account_views.reauthenticate), name="account_reauthenticate"),
     path("again/code/", never_cache(mfa_views.reauthenticate), name="mfa_reauthenticate"),

@@ -24,6 +24,7 @@ from diagnoses import audit
 from diagnoses.accounts.again import confirm_first
 from diagnoses.models.audit import AuditAction
 from diagnoses.services import inviting
+from diagnoses.services.sessions import end_sessions_of
 
 
 class Audited(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -75,7 +76,7 @@ class AuditedUserAdmin(Audited, UserAdmin):  # type: ignore[type-arg]
     add_form = NewUserForm
     add_fieldsets = ((None, {"fields": ("username", "email")}),)
     fieldsets = ((None, {"fields": ("username",)}), *(UserAdmin.fieldsets or ())[1:])
-    actions = ("invite", "remove_second_factors")
+    actions = ("invite", "remove_second_factors", "end_sessions")
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
         fixed = super().get_readonly_fields(request, obj)
@@ -125,6 +126,20 @@ class AuditedUserAdmin(Audited, UserAdmin):  # type: ignore[type-arg]
             return None
         count = inviting.remove_factors(user=user, actor=audit.actor_of(request))
         words = ngettext("{count} factor of {name} removed.", "{count} factors of {name} removed.", count)
+        self.message_user(request, words.format(count=count, name=user.get_username()), messages.SUCCESS)
+        return None
+
+    @admin.action(description=_("End all sessions"), permissions=["change"])
+    def end_sessions(self, request: HttpRequest, queryset: QuerySet[User]) -> HttpResponse | None:
+        """Sign one user out everywhere."""
+        if elsewhere := confirm_first(request):
+            return elsewhere
+        user = self._one_other(request, queryset)
+        if user is None:
+            return None
+        count = end_sessions_of(user=user)
+        audit.record(AuditAction.SESSION_ENDED, audit.actor_of(request), user, reason="administrator", sessions=count)
+        words = ngettext("{count} session of {name} ended.", "{count} sessions of {name} ended.", count)
         self.message_user(request, words.format(count=count, name=user.get_username()), messages.SUCCESS)
         return None
 

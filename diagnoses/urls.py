@@ -3,7 +3,6 @@
 from allauth.account import views as account_views
 from allauth.mfa.base import views as mfa_views
 from django.contrib import admin
-from django.contrib.auth import views as auth_views
 from django.urls import include, path
 from django.views.decorators.cache import never_cache
 
@@ -92,7 +91,7 @@ urlpatterns = [
     path("sign-in/", account_views.login, name="account_login"),  # as allauth calls it
     path("sign-in/cancel/", account.cancel_sign_in, name="cancel_sign_in"),
     path("sign-in/second-factor/", never_cache(mfa_views.authenticate), name="mfa_authenticate"),
-    path("sign-out/", auth_views.LogoutView.as_view(), name="sign_out"),
+    path("sign-out/", account.sign_out, name="sign_out"),
     path("invitation/<str:token>/", account.invitation, name="invitation"),
     path("account/", include("diagnoses.account_urls")),
     path("api/v1/", include("diagnoses.api.urls")),

@@ -12,7 +12,7 @@ from allauth.mfa.totp.forms import ActivateTOTPForm
 from allauth.mfa.webauthn.forms import AuthenticateWebAuthnForm, ReauthenticateWebAuthnForm
 from django.core.exceptions import ValidationError
 
-from diagnoses.accounts.attempts import counted, taken_back
+from diagnoses.accounts.attempts import counted, counted_code, taken_back
 from diagnoses.accounts.codes import take_code
 
 
@@ -31,7 +31,7 @@ class _Code:
 
     def clean_code(self) -> str:
         """The code, once."""
-        attempt = counted(context.request, self.user.get_username())
+        attempt = counted_code(context.request, self.user)
         code: str = super().clean_code()  # type: ignore[misc]
         authenticator = self.authenticator  # type: ignore[attr-defined]
         if authenticator.type == Authenticator.Type.TOTP and not take_code(authenticator, code):

@@ -18,7 +18,7 @@ from diagnoses.accounts.codes import note_first_code
 from diagnoses.accounts.factors import note_added, note_factor, note_removed
 from diagnoses.models.audit import AuditAction
 from diagnoses.selectors.second_factors import FACTORS, has_second_factor
-from diagnoses.services.lockout import forget_failures
+from diagnoses.services.lockout import forget_failed_codes, forget_failures
 from diagnoses.services.sessions import end_sessions_of
 from diagnoses.services.tokens import revoke_tokens_of
 
@@ -61,6 +61,7 @@ def _act_on_changes(sender: Any, instance: User, **_: Any) -> None:
     if changes:
         _record(AuditAction.PERMISSIONS_CHANGED, instance, **changes)
     if is_new_password:
+        forget_failed_codes(account=instance.pk)
         ended = end_sessions_of(user=instance, but=_own_session(instance))
         _record(AuditAction.PASSWORD_CHANGED, instance, sessions=ended)
 

@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class AuditAction(models.TextChoices):
@@ -71,11 +72,11 @@ class AuditAction(models.TextChoices):
 class ActionCode(models.TextChoices):
     """What was done to the object, in DICOM's letters."""
 
-    CREATE = "C", _("Create")
-    READ = "R", _("Read")
-    UPDATE = "U", _("Update")
-    DELETE = "D", _("Delete")
-    EXECUTE = "E", _("Execute")
+    CREATE = "C", pgettext_lazy("audit action", "Create")
+    READ = "R", pgettext_lazy("audit action", "Read")
+    UPDATE = "U", pgettext_lazy("audit action", "Update")
+    DELETE = "D", pgettext_lazy("audit action", "Delete")
+    EXECUTE = "E", pgettext_lazy("audit action", "Execute")
 
 
 class Outcome(models.IntegerChoices):

@@ -14,6 +14,9 @@ class FailedAttempts(models.Model):
     last_at = models.DateTimeField(db_index=True)
     locked_until = models.DateTimeField(null=True)
 
+    class Meta:
+        verbose_name_plural = "failed attempts"
+
     def __str__(self) -> str:
         return f"{self.failures} failures"
 

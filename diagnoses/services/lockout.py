@@ -1,11 +1,14 @@
 """Slowing down who guesses: by account and address together, and far later by an address alone.
 
-Never by an account alone: whoever knows a name could lock its owner out from elsewhere. Each attempt is counted before
-it is looked at, so that many at once count as many; one that turns out right is taken back.
+Never by an account alone, as long as no password was given: whoever knows a name could lock its owner out from
+elsewhere. Codes of a second factor are counted by account as well, since only who knows the password comes to them.
+Each attempt is counted before it is looked at, so that many at once count as many; one that turns out right is taken
+back.
 """
 
 import hashlib
 import hmac
+import ipaddress
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,26 +23,43 @@ PAIR_FAILURES = 5
 """From this one on an account is locked for an address."""
 ADDRESS_FAILURES = 100
 """Within an hour, whatever the names: far above what a hospital behind one address mistypes."""
-_FIRST_LOCK = timedelta(minutes=1)
-_LONGEST_LOCK = timedelta(hours=1)
-_PAIR_FORGOTTEN = timedelta(hours=24)
-_ADDRESS_FORGOTTEN = timedelta(hours=1)
+CODE_FAILURES = 20
+"""Codes of one account within a day, whatever the addresses."""
+_MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+_IPV6_NETWORK = 64
+"""The bits of an address that a network is given: in it anybody has as many addresses as they like."""
 
 
 class LockedError(Exception):
     """No attempt is taken for now."""
 
-    def __init__(self, seconds: int) -> None:
-        super().__init__(f"locked for {seconds} seconds")
-        self.seconds = seconds
+    def __init__(self, row: FailedAttempts, until: datetime) -> None:
+        self.seconds = max(1, round((until - clock()).total_seconds()))
+        self.lock = row.key, until
+        super().__init__(f"locked for {self.seconds} seconds")
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One that was counted."""
+    """One that was counted, under these keys."""
 
-    pair: str
-    address: str
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Bound:
+    """From how many failures on it is locked, for how long, doubling, and when failures are forgotten."""
+
+    failures: int
+    first_lock: timedelta
+    longest_lock: timedelta
+    forgotten: timedelta
+    since_last: bool
+
+
+_PAIR = _Bound(PAIR_FAILURES, _MINUTE, _HOUR, forgotten=_DAY, since_last=True)
+_CODES = _Bound(CODE_FAILURES, _HOUR, _DAY, forgotten=_DAY, since_last=False)
+_ADDRESS = _Bound(ADDRESS_FAILURES, _MINUTE, _HOUR, forgotten=_HOUR, since_last=False)
 
 
 def clock() -> datetime:
@@ -47,28 +67,34 @@ def clock() -> datetime:
     return timezone.now()
 
 
-def begin_attempt(*, name: str, address: str) -> Attempt:
-    """Count an attempt, before it is known to be right. Raises LockedError, which counts nothing."""
-    attempt = Attempt(_key("pair", _plain(name), address), _key("address", address))
+def begin_attempt(*, name: str, address: str, code_of: int | None = None) -> Attempt:
+    """Count an attempt, before it is known to be right. Raises LockedError, which counts nothing.
+
+    `code_of` is the account that a code is tried for, by somebody who has given its password.
+    """
+    network = _network(address)
     now = clock()
+    # Always in this order: two attempts never wait for each other crosswise.
+    bounds = [
+        (_key("pair", _plain(name), network), _PAIR),
+        *([] if code_of is None else [(_key("codes", str(code_of)), _CODES)]),
+        (_key("address", network), _ADDRESS),
+    ]
     with transaction.atomic():
-        # The pair first, always: two attempts never wait for each other crosswise.
-        pair, of_address = _locked_row(attempt.pair, now), _locked_row(attempt.address, now)
-        if until := max(filter(None, (_held(pair, now), _held(of_address, now))), default=None):
-            raise LockedError(max(1, round((until - now).total_seconds())))
-        if now - pair.last_at > _PAIR_FORGOTTEN:
-            pair.failures = 0
-        if now - of_address.first_at > _ADDRESS_FORGOTTEN:
-            of_address.failures, of_address.first_at = 0, now
-        for row, bound in ((pair, PAIR_FAILURES), (of_address, ADDRESS_FAILURES)):
+        rows = [(_locked_row(key, now), bound) for key, bound in bounds]
+        held = [(until, row) for row, _ in rows if (until := _held(row, now))]
+        if held:
+            until, row = max(held, key=lambda one: one[0])
+            raise LockedError(row, until)
+        for row, bound in rows:
             _count(row, bound, now)
-    return attempt
+    return Attempt(tuple(key for key, _ in bounds))
 
 
 def take_back(attempt: Attempt) -> None:
     """It was right: it counts no more, and what failed before still does."""
     with transaction.atomic():
-        for key in (attempt.pair, attempt.address):
+        for key in attempt.keys:
             row = FailedAttempts.objects.select_for_update().filter(key=key).first()
             if row is not None:
                 row.failures, row.locked_until = max(0, row.failures - 1), None
@@ -77,12 +103,17 @@ def take_back(attempt: Attempt) -> None:
 
 def forget_failures(*, name: str, address: str) -> None:
     """The account was signed in to, with all that this takes, from this address."""
-    FailedAttempts.objects.filter(key=_key("pair", _plain(name), address)).delete()
+    FailedAttempts.objects.filter(key=_key("pair", _plain(name), _network(address))).delete()
+
+
+def forget_failed_codes(*, account: int) -> None:
+    """The account has a new password: who tried codes with the one before comes to them no more."""
+    FailedAttempts.objects.filter(key=_key("codes", str(account))).delete()
 
 
 def forget_old_failures() -> int:
     """Remove rows that count no more."""
-    old = FailedAttempts.objects.filter(last_at__lt=clock() - _PAIR_FORGOTTEN)
+    old = FailedAttempts.objects.filter(last_at__lt=clock() - _DAY)
     return old.delete()[0]
 
 
@@ -95,12 +126,27 @@ def _held(row: FailedAttempts, now: datetime) -> datetime | None:
     return row.locked_until if row.locked_until and row.locked_until > now else None
 
 
-def _count(row: FailedAttempts, bound: int, now: datetime) -> None:
+def _count(row: FailedAttempts, bound: _Bound, now: datetime) -> None:
+    if now - (row.last_at if bound.since_last else row.first_at) > bound.forgotten:
+        row.failures, row.first_at = 0, now
     row.failures += 1
     row.last_at = now
-    over = row.failures - bound
-    row.locked_until = now + min(_FIRST_LOCK * 2 ** min(over, 10), _LONGEST_LOCK) if over >= 0 else None
+    over = row.failures - bound.failures
+    row.locked_until = now + min(bound.first_lock * 2 ** min(over, 10), bound.longest_lock) if over >= 0 else None
     row.save()
+
+
+def _network(address: str) -> str:
+    """What one guesser has to themselves: the address, of IPv6 the network."""
+    try:
+        known = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(known, ipaddress.IPv4Address):
+        return str(known)
+    if known.ipv4_mapped:
+        return str(known.ipv4_mapped)
+    return str(ipaddress.ip_network((known, _IPV6_NETWORK), strict=False))
 
 
 def _plain(name: str) -> str:

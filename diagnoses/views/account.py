@@ -7,11 +7,13 @@ from allauth.account.internal.stagekit import clear_login
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.models import Authenticator
 from allauth.mfa.webauthn.views import RemoveWebAuthnView
+from allauth.usersessions import views as session_views
 from allauth.usersessions.models import UserSession
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import SetPasswordForm
 from django.contrib.auth.models import User
+from django.contrib.auth.views import LogoutView
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect, render
@@ -53,7 +55,29 @@ def session_left(request: HttpRequest) -> JsonResponse:
     if request.method == "POST":
         timeouts.touch(request.session, at_once=True)
     left = timeouts.seconds_left(request.session)
-    return JsonResponse({"left": round(left), "last": timeouts.is_at_its_last(request.session)})
+    last = timeouts.is_at_its_last(request.session)
+    return JsonResponse({"left": round(left), "last": last, "user": str(request.user.pk)})
+
+
+class SignOut(LogoutView):
+    """Ends the session, and has the browser forget what it kept of it."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """All of it, unless files wait there to be sent, which the page has said then."""
+        answer = super().post(request, *args, **kwargs)
+        answer["Clear-Site-Data"] = '"cache"' if request.POST.get("keep") else '"cache", "storage"'
+        return answer
+
+
+sign_out = SignOut.as_view()
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def sessions(request: HttpRequest) -> HttpResponse:
+    """Where one is signed in; a POST ends all other sessions, having confirmed who one is."""
+    elsewhere = confirm_first(request) if request.method == "POST" else None
+    return elsewhere or session_views.list_usersessions(request)
 
 
 @login_not_required

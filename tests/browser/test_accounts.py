@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.browser.conftest import OpenPage, Watch
-from tests.browser.hands import Account
+from tests.browser.conftest import ReadStudy, Watch
+from tests.browser.hands import Account, choose, sign_in
+from tests.browser.sending import fresh, kept, rows
 from tests.diagnoses.signing_in import code_at
 from tests.integration.site import Site
 
@@ -115,26 +116,117 @@ def test_a_clinician_adds_a_security_key_and_signs_in_with_it(
     expect(page.get_by_role("button", name=f"Account: {account.name}")).to_be_visible()
 
 
-def test_a_page_says_that_its_session_ends_and_that_it_has_ended(
-    open_page: OpenPage, people: tuple[Account, Account], clinician: Account
-) -> None:
-    left = [100]
+LOOK = "document.dispatchEvent(new Event('visibilitychange'))"
 
-    def answer(route: Route) -> None:
+
+class Session:
+    """What a page is told of its session."""
+
+    def __init__(self, page: Page) -> None:
+        self.left = 100
+        self.user = page.locator("#idle").get_attribute("data-user")
+        page.route("**/account/session/", self._answer)
+
+    def _answer(self, route: Route) -> None:
         if route.request.method == "POST":
-            left[0] = 900
-        route.fulfill(json={"left": left[0], "last": False})
+            self.left = 900
+        route.fulfill(json={"left": self.left, "last": False, "user": self.user})
 
-    with open_page() as page:
-        give_password(page, clinician)
-        expect(page.get_by_role("button", name=f"Account: {clinician.name}")).to_be_visible()
-        page.route("**/account/session/", answer)
-        look = "document.dispatchEvent(new Event('visibilitychange'))"
-        expect(page.get_by_role("button", name="Stay signed in")).to_be_hidden()
-        page.evaluate(look)
-        page.get_by_role("button", name="Stay signed in").click()
-        expect(page.get_by_role("button", name="Stay signed in")).to_be_hidden()
-        assert left == [900]
-        left[0] = 0
-        page.evaluate(look)
-        expect(page.get_by_text("You were signed out.")).to_be_visible()
+
+def test_a_page_says_that_its_session_ends(signed_in: Page) -> None:
+    page, session = signed_in, Session(signed_in)
+    stay = page.get_by_role("button", name="Stay signed in")
+    expect(stay).to_be_hidden()
+    page.evaluate(LOOK)
+    stay.click()
+    expect(stay).to_be_hidden()
+    assert session.left == 900
+
+
+def test_once_it_has_ended_nothing_of_a_patient_is_left_to_read(signed_in: Page, read_study: ReadStudy) -> None:
+    page = signed_in
+    page.goto(read_study.path)
+    expect(page.get_by_text(read_study.patient).first).to_be_visible()
+    page.locator("textarea").first.fill("typed")
+    session = Session(page)
+    session.left = 0
+    page.evaluate(LOOK)
+    expect(page.get_by_text("You were signed out, and what was here is hidden.")).to_be_visible()
+    assert read_study.patient not in page.locator("body").inner_text()
+    expect(page).to_have_title("Chest X-ray reader")
+
+    session.left, session.user = 900, "0"  # somebody else has signed in
+    page.evaluate(LOOK)
+    page.wait_for_timeout(300)
+    expect(page.locator("main")).to_be_hidden()
+
+    session.user = page.locator("#idle").get_attribute("data-user")
+    page.evaluate(LOOK)
+    expect(page.get_by_text(read_study.patient).first).to_be_visible()
+    assert page.locator("textarea").first.input_value() == "typed"
+
+
+def test_without_a_connection_the_page_is_hidden_when_its_time_has_passed(
+    page: Page, clinician: Account, watch: Watch
+) -> None:
+    watch.expect("net::ERR_FAILED.*/account/session/")
+    page.clock.install()
+    sign_in(page, clinician)
+    page.route("**/account/session/", lambda route: route.abort())
+    page.clock.run_for(14 * 60_000)
+    expect(page.locator("main")).to_be_visible()
+    page.clock.run_for(2 * 60_000)
+    expect(page.locator("main")).to_be_hidden()
+
+
+def test_a_draft_of_another_user_is_removed_and_a_sign_out_leaves_nothing(
+    signed_in: Page, clinician: Account, read_study: ReadStudy
+) -> None:
+    page = signed_in
+    own = f"reading {page.locator('#idle').get_attribute('data-user')} x"
+    page.evaluate("keys => keys.forEach((key) => sessionStorage.setItem(key, 'typed'))", [own, "reading 999999 x"])
+    page.goto("/send/")
+    assert [key for key in page.evaluate("Object.keys(sessionStorage)") if "reading" in key] == [own]
+    assert page.evaluate("async () => (await indexedDB.databases()).length") == 1
+    sign_out(page, clinician)
+    assert page.evaluate("Object.keys(sessionStorage)") == []
+    assert page.evaluate("async () => (await indexedDB.databases()).length") == 0
+
+
+def test_a_sign_out_says_before_that_files_wait_to_be_sent_and_keeps_them(signed_in: Page, clinician: Account) -> None:
+    page = signed_in
+    page.goto("/send/")
+    choose(page, fresh(2))
+    page.once("dialog", lambda dialog: dialog.dismiss())
+    with page.expect_event("dialog") as asked:
+        page.get_by_role("button", name=f"Account: {clinician.name}").click()
+        page.get_by_role("button", name="Sign out").click()
+    assert "not sent yet" in asked.value.message
+    expect(page.locator("#tray")).to_be_visible()
+    page.once("dialog", lambda dialog: dialog.accept())
+    sign_out(page, clinician)
+    assert kept(page) == 2
+    sign_in(page, clinician)
+    page.goto("/send/")
+    expect(rows(page)).to_have_count(2)
+
+
+def test_no_page_of_an_account_or_of_the_administration_logs_an_error(
+    page: Page, site: Site, read_study: ReadStudy
+) -> None:
+    account = Account("administrator", site.passwords["administrator"])
+    sign_in(page, account)
+    for path in ("", "sessions/", "app/", "keys/new/", "recovery-codes/new/", "password/"):
+        page.goto(f"/account/{path}")
+        if page.get_by_role("heading", name="Is it you?").count():
+            confirm(page, account)
+        expect(page.locator("main")).to_be_visible()
+    page.goto("/admin/")
+    links = page.locator("#content a").evaluate_all("links => links.map((link) => link.getAttribute('href'))")
+    assert len(links) > 10
+    for link in dict.fromkeys(links):
+        page.goto(link)
+        row = page.locator("#result_list tbody th a").first
+        if row.count():
+            row.click()
+            page.wait_for_load_state()

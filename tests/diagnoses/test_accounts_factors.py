@@ -69,6 +69,15 @@ def test_the_code_opens_and_leads_on_with_a_new_session_id(guarded: User) -> Non
     assert actions()[-1] == AuditAction.SIGN_IN
 
 
+def test_the_record_says_with_which_factor_one_signed_in(guarded: User) -> None:
+    for code in (code_at(), give_recovery_codes(guarded)[0]):
+        client = visitor()
+        post_password(client, "clinician")
+        post_code(client, code)
+    signed_in = AuditEvent.objects.filter(action=AuditAction.SIGN_IN).order_by("id")
+    assert [event.detail for event in signed_in] == [{"factor": "totp"}, {"factor": "recovery_codes"}]
+
+
 @pytest.mark.parametrize("code", ["", "12", "abcdef", "0" * 400, "\u0660\u0661\u0662\u0663\u0664\u0665"])
 def test_no_other_code_opens(guarded: User, code: str) -> None:
     client = visitor()

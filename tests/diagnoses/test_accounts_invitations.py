@@ -134,7 +134,20 @@ def test_lost_factors_are_removed_on_record_and_sessions_end(panel: Client, clin
     assert sorted(event.detail["type"] for event in events) == ["recovery_codes", "totp"]
 
 
-@pytest.mark.parametrize("action", ["invite", "remove_second_factors"])
+def test_an_administrator_ends_all_sessions_of_an_account_on_record(
+    panel: Client, clinician: User, outsider: User
+) -> None:
+    clients = [browser_of(clinician), browser_of(clinician)]
+    others = browser_of(outsider)
+    act(panel, "end_sessions", clinician)
+    assert [is_in(client) for client in [*clients, others, panel]] == [False, False, True, True]
+    event = AuditEvent.objects.get(action=AuditAction.SESSION_ENDED)
+    assert (event.actor_name, event.object_id) == ("administrator", str(clinician.pk))
+    assert event.detail == {"reason": "administrator", "sessions": 2}
+    assert User.objects.get(pk=clinician.pk).is_active
+
+
+@pytest.mark.parametrize("action", ["invite", "remove_second_factors", "end_sessions"])
 def test_an_administrator_does_this_to_one_other_account_below_a_superusers(
     panel: Client, administrator: User, clinician: User, outsider: User, action: str
 ) -> None:
@@ -149,7 +162,7 @@ def test_an_administrator_does_this_to_one_other_account_below_a_superusers(
     assert not Invitation.objects.exists()
 
 
-@pytest.mark.parametrize("action", ["invite", "remove_second_factors"])
+@pytest.mark.parametrize("action", ["invite", "remove_second_factors", "end_sessions"])
 def test_an_administrator_says_again_who_they_are_first(administrator: User, clinician: User, action: str) -> None:
     give_app(clinician)
     client = browser_of(administrator)

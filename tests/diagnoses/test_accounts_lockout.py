@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 from django.contrib.auth.models import User
+from django.test import Client
 from django.utils import timezone
 
 from diagnoses.models import AuditEvent, FailedAttempts
@@ -139,6 +141,98 @@ def test_second_factors_count_and_the_right_password_in_between_forgives_nothing
     assert "This code is not right" in said[3]
     assert LOCKED in text(post_password(visitor(), "clinician"))
     assert AuditEvent.objects.filter(action=AuditAction.SECOND_FACTOR_FAILED).count() == 5
+
+
+def test_codes_of_an_account_are_bounded_whatever_the_addresses(clinician: User, clock: Clock) -> None:
+    give_app(clinician)
+
+    def try_code(number: int, code: str) -> tuple[Client, str]:
+        client = visitor(f"198.51.100.{number}")
+        post_password(client, "clinician")
+        return client, text(post_code(client, code))
+
+    for number in range(20):
+        assert "This code is not right" in try_code(number, wrong_code())[1]
+    client, said = try_code(21, code_at())
+    assert LOCKED in said
+    assert not is_in(client)
+    event = AuditEvent.objects.get(action=AuditAction.SIGN_IN_LOCKED)
+    assert (event.actor_name, event.detail["step"]) == ("clinician", "code")
+    assert 3500 < event.detail["seconds"] <= 3600
+    clock.move(minutes=61)
+    assert is_in(try_code(22, code_at())[0])
+
+
+def test_the_lock_of_codes_grows_to_a_day_and_the_count_ends_with_the_day(clock: Clock, db: None) -> None:
+    began, waits, number = clock.at, [], 0
+    while clock.at < began + timedelta(days=30):
+        number += 1
+        address = f"2001:db8:{number:x}::1"
+        if wait := wait_of(partial(begin_attempt, name="clinician", address=address, code_of=7)):
+            waits.append(wait)
+            clock.move(seconds=wait)
+    tried = number - len(waits)
+    print(f"codes that one may try in 30 days, from as many addresses as one likes: {tried}")
+    assert waits[:5] == [3600, 7200, 14400, 28800, 57600]
+    assert tried <= 30 * 25
+
+
+def test_a_new_password_frees_the_codes_of_an_account(clinician: User) -> None:
+    for number in range(20):
+        begin_attempt(name="clinician", address=f"198.51.100.{number}", code_of=clinician.pk)
+    assert wait_of(lambda: begin_attempt(name="clinician", address=HERE, code_of=clinician.pk))
+    clinician.set_password("five words nobody else joins")
+    clinician.save()
+    assert not wait_of(lambda: begin_attempt(name="clinician", address=HERE, code_of=clinician.pk))
+
+
+def test_who_does_not_know_the_password_locks_no_codes(clinician: User) -> None:
+    give_app(clinician)
+    for number in range(40):
+        post_password(visitor(f"198.51.100.{number}"), "clinician", "wrong")
+    client = visitor()
+    post_password(client, "clinician")
+    post_code(client, code_at())
+    assert is_in(client)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("::ffff:192.0.2.7", HERE, True),
+        ("fe80::1%eth0", "fe80::2", True),
+        (HERE, "192.0.2.8", False),
+    ],
+)
+def test_addresses_of_ipv6_count_by_their_network(clock: Clock, db: None, one: str, other: str, is_same: bool) -> None:
+    for _ in range(5):
+        begin_attempt(name="clinician", address=one)
+    assert bool(wait_of(lambda: begin_attempt(name="clinician", address=other))) == is_same
+    lockout.forget_failures(name="clinician", address=other)
+    assert bool(wait_of(lambda: begin_attempt(name="clinician", address=one))) != is_same
+
+
+def test_a_lock_makes_one_row_however_often_it_is_tried(clinician: User, clock: Clock) -> None:
+    def locks() -> int:
+        return AuditEvent.objects.filter(action=AuditAction.SIGN_IN_LOCKED).count()
+
+    for _ in range(30):
+        post_password(visitor(), "clinician", "wrong")
+    assert locks() == 1
+    clock.move(seconds=61)
+    for _ in range(10):
+        post_password(visitor(), "clinician", "wrong")
+    assert locks() == 2
+
+
+def test_a_locked_address_makes_one_row_whatever_the_names(clock: Clock, db: None) -> None:
+    for number in range(100):
+        begin_attempt(name=f"name-{number}", address=HERE)
+    for number in range(20):
+        post_password(visitor(), f"other-{number}", "wrong")
+    assert AuditEvent.objects.filter(action=AuditAction.SIGN_IN_LOCKED).count() == 1
 
 
 def test_a_sign_in_with_all_that_it_takes_clears_the_pair(clinician: User) -> None:

@@ -65,6 +65,59 @@ def test_length_counts_and_composition_does_not(password: str, is_staff: bool, i
         assert is_good
 
 
+@pytest.mark.parametrize(
+    "password",
+    [
+        "Password2026!",
+        "P@ssw0rd!!2026",
+        "...dragon987654",
+        "dragondragon",
+        "Dragon1Dragon2Dragon3",
+        "123456123456",
+        "Radiology2026",
+        "X-ray/X-ray/X-ray",
+        "ChestXrayReader",
+        "Benh Vien 2026!!",
+        "B\u1ec7nh-Vi\u1ec7n-2026",
+        "hospital-dragon-1",
+        "reader.clinic.test",
+        "mynamesake1234",
+        "Quiteunusual99",
+        "unheardof@12345",
+    ],
+)
+def test_a_word_that_anybody_would_try_is_refused_in_disguise_too(password: str, settings: LazySettings) -> None:
+    settings.ALLOWED_HOSTS = ["reader.clinic.test"]
+    user = User(username="my.namesake", first_name="Quite", last_name="Unusual", email="unheard.of@clinic.test")
+    with pytest.raises(ValidationError) as refused:
+        validate_password(password, user)
+    assert {"password_disguised", "password_too_common"} & {error.code for error in refused.value.error_list}
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "correct horse battery staple",
+        "the dragon reads slowly",
+        "radiology is for early birds",
+        "password of nobody here",
+        "ab" * 8,
+        "839201746538",
+        "dr4gon-kestrel-teapot",
+        "\U0001f4a1" * 12,
+    ],
+)
+def test_words_that_have_nothing_to_do_with_each_other_are_taken(password: str) -> None:
+    validate_password(password, User(username="somebody"))
+
+
+def test_a_password_of_any_length_is_looked_at_quickly() -> None:
+    began = time.perf_counter()
+    for password in ("ray" * 21 + "x", "a1" * 5000 + "b", "radiology" * 2000 + "x"):
+        validate_password(password, User(username="somebody"))
+    assert time.perf_counter() - began < 2
+
+
 def test_a_password_of_many_characters_signs_in_with_all_of_them(db: None) -> None:
     long = "every one of these characters counts, to the last! " * 6
     User.objects.create_user("newcomer", password=long)

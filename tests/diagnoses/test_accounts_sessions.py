@@ -109,9 +109,9 @@ def test_that_somebody_is_there_is_said_by_the_page_and_keeps_it(clock: Clock, c
     client = browser_of(clinician)
     for _ in range(10):
         clock.move(minutes=14)
-        assert client.post(reverse("session_left")).json() == {"left": 900, "last": False}
+        assert client.post(reverse("session_left")).json() == {"left": 900, "last": False, "user": str(clinician.pk)}
     clock.move(minutes=14)
-    assert client.get(reverse("session_left")).json() == {"left": 60, "last": False}
+    assert client.get(reverse("session_left")).json()["left"] == 60
     assert client.get(reverse("session_left")).json()["left"] == 60
 
 
@@ -123,7 +123,14 @@ def test_near_the_end_of_the_whole_session_the_page_is_told_that_staying_does_no
         clock.move(minutes=10)
         client.post(reverse("session_left"))
     clock.move(minutes=9)
-    assert client.post(reverse("session_left")).json() == {"left": 60, "last": True}
+    assert client.post(reverse("session_left")).json() == {"left": 60, "last": True, "user": str(clinician.pk)}
+
+
+def test_a_sign_out_clears_the_browser_but_for_files_that_wait_to_be_sent(clinician: User) -> None:
+    assert browser_of(clinician).post(reverse("sign_out"))["Clear-Site-Data"] == '"cache", "storage"'
+    client = browser_of(clinician)
+    assert client.post(reverse("sign_out"), {"keep": "1"})["Clear-Site-Data"] == '"cache"'
+    assert not is_in(client)
 
 
 def test_a_session_is_written_once_a_minute_at_most(
@@ -216,6 +223,10 @@ def test_a_user_sees_their_sessions_and_ends_the_others(clinician: User, outside
     page = text(here.get(reverse("usersessions_list")))
     assert page.count("list-group-item") == 2
     assert "198.51.100.9" in page
+    asked = here.post(reverse("usersessions_list"))
+    assert asked["Location"].startswith(reverse("account_reauthenticate"))
+    assert is_in(elsewhere)
+    confirm(here)
     here.post(reverse("usersessions_list"))
     assert (is_in(here), is_in(elsewhere), is_in(anothers)) == (True, False, True)
     assert [event.detail for event in events(AuditAction.SESSION_ENDED)] == [{"reason": "user"}]

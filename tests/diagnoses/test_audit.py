@@ -71,6 +71,7 @@ def sign_in(client: Client, name: str, password: str = PASSWORD) -> Any:
 def test_a_sign_in_is_on_record(anonymous: Client, clinician: User) -> None:
     sign_in(anonymous, "clinician")
     assert_event(AuditAction.SIGN_IN, "clinician")
+    assert last_event(AuditAction.SIGN_IN).detail == {"factor": "password"}
 
 
 def test_a_failed_sign_in_is_on_record_with_the_name_that_was_typed(anonymous: Client, clinician: User) -> None:
@@ -84,7 +85,20 @@ def test_a_failed_sign_in_is_on_record_with_the_name_that_was_typed(anonymous: C
 @pytest.mark.parametrize("name", ["nobody", "x" * 150, "'; DROP TABLE--", "Nguyễn"])
 def test_a_failed_sign_in_of_an_unknown_name_is_on_record(anonymous: Client, db: None, name: str) -> None:
     sign_in(anonymous, name, "wrong")
-    assert last_event(AuditAction.SIGN_IN_FAILED).actor_name == name
+    noted = last_event(AuditAction.SIGN_IN_FAILED).actor_name
+    assert re.fullmatch(r"unknown \([0-9a-f]{8}\)", noted)
+    sign_in(anonymous, name, "wrong again")
+    assert last_event(AuditAction.SIGN_IN_FAILED).actor_name == noted
+    sign_in(anonymous, f"{name[:-1]}?", "wrong")
+    assert last_event(AuditAction.SIGN_IN_FAILED).actor_name != noted
+
+
+def test_a_password_in_the_field_of_the_name_is_never_on_record(anonymous: Client, clinician: User) -> None:
+    for _ in range(7):
+        sign_in(anonymous, "my long secret", "")
+        sign_in(anonymous, "my long secret", "clinician")
+    assert AuditEvent.objects.filter(action=AuditAction.SIGN_IN_LOCKED).exists()
+    assert "my long secret" not in str(list(AuditEvent.objects.values()))
 
 
 def test_a_password_is_never_on_record(anonymous: Client, clinician: User) -> None:

@@ -66,6 +66,7 @@ async function ask() {
   } else if (came.isSignedOut) {
     stop();
     say(images.dataset.wordSignedOut);
+    document.dispatchEvent(new Event("session-doubt"));
   } else {
     say("");
     show(came.html);

@@ -55,6 +55,7 @@ async function refresh() {
     if (response.redirected) {
       clearInterval(timer);
       say(connection.dataset.signedOut);
+      document.dispatchEvent(new Event("session-doubt"));
       return;
     }
     if (!response.ok) throw new Error(`status ${response.status}`);

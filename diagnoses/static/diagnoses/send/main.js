@@ -178,6 +178,7 @@ async function apply({ files }) {
 function paused(reason, seconds) {
   if (reason === "another-user") putAway();
   showTrouble(reason && (TROUBLES[reason] ?? reason), seconds);
+  if (!reason || reason in TROUBLES) document.dispatchEvent(new Event("session-doubt"));
   if (reason === "signed-out") setTimeout(lookForSession, SESSION_LOOK_MS);
   if (!reason) answers.follow();
 }

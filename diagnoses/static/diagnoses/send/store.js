@@ -26,6 +26,19 @@ function opened() {
   return answer(request);
 }
 
+// How many files of this user are kept here and are not with the server; none where this browser keeps nothing.
+export async function waiting(user) {
+  try {
+    const database = await opened();
+    const own = IDBKeyRange.bound([user], [user, []]);
+    const count = await answer(database.transaction("blobs").objectStore("blobs").count(own));
+    database.close();
+    return count;
+  } catch {
+    return 0;
+  }
+}
+
 export class Store {
   #database = null;
   #user;

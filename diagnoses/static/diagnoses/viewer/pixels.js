@@ -26,7 +26,10 @@ export async function answerOf(url, signal) {
   } catch (error) {
     throw signal.aborted ? error : new LoadError("unreachable");
   }
-  if (response.redirected) throw new LoadError("signedOut");
+  if (response.redirected) {
+    document.dispatchEvent(new Event("session-doubt"));
+    throw new LoadError("signedOut");
+  }
   if (response.status === 404) throw new LoadError("missing");
   if (!response.ok) throw new LoadError("unreachable");
   return response;

@@ -1,0 +1,36 @@
+"""What the single machine's site tells its processes, and who starts it."""
+
+from pathlib import Path
+
+import pytest
+
+from cxrsite.run import Options, _told, make_environment, warnings_of
+
+
+@pytest.fixture
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    for name in ("CXR_HTTPS", "CXR_MFA_ROLES"):
+        monkeypatch.delenv(name, raising=False)
+    return make_environment(Options("127.0.0.1", 8000, tmp_path), [])
+
+
+def test_the_key_of_the_audit_is_told_to_the_scheduler_alone(environment: dict[str, str]) -> None:
+    told = {name: _told(name, environment) for name in ("web server", "worker", "scheduler")}
+    assert [name for name, values in told.items() if "CXR_AUDIT_KEY" in values] == ["scheduler"]
+    assert "CXR_AUDIT_KEY" in environment
+    assert all("CXR_SECRET_KEY" in values for values in told.values())
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+def test_a_site_that_only_this_machine_reaches_warns_of_nothing(environment: dict[str, str], host: str) -> None:
+    assert warnings_of(Options(host, 8000, Path()), environment) == []
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7"])
+def test_a_site_that_others_reach_says_what_it_lacks(environment: dict[str, str], host: str) -> None:
+    options = Options(host, 8000, Path())
+    clear, factor = warnings_of(options, environment)
+    assert host in clear
+    assert "CXR_HTTPS=1" in clear
+    assert "CXR_MFA_ROLES" in factor
+    assert warnings_of(options, environment | {"CXR_HTTPS": "1", "CXR_MFA_ROLES": "administrator"}) == []
