@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -39,6 +40,10 @@ _FLIPPED_COPIES = 6
 _OF_EACH = 2
 """Cut and turned copies of other projects' files, which are many; of drawings there are all."""
 _MOST_BYTES = 10_000_000
+
+
+_START_BYTES = 1_000
+"""Of a file that goes into an archive: ten of them stay small enough for a fuzzer."""
 
 
 class Sample(NamedTuple):
@@ -168,3 +173,24 @@ def _pillow_source() -> Path | None:
         except (subprocess.SubprocessError, OSError) as error:
             print(f"pip: {error}")
     return CACHE / name if (CACHE / name).exists() else None
+
+
+def as_they_are(samples: list[Sample]) -> list[Sample]:
+    """The same."""
+    return samples
+
+
+def in_archives(samples: list[Sample]) -> list[Sample]:
+    """ZIP archives of the starts of each ten, half of them packed; each whole, cut short and with bits turned over."""
+    archives: list[Sample] = []
+    for start in range(0, min(len(samples), 1000), 10):
+        packed = BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            for number, sample in enumerate(samples[start : start + 10]):
+                method = zipfile.ZIP_DEFLATED if number % 2 else zipfile.ZIP_STORED
+                archive.writestr(f"{number}.png", sample.data[:_START_BYTES], method)
+        data, random = packed.getvalue(), np.random.default_rng(start)
+        archives.append(Sample(f"{start}.zip", data))
+        archives += [Sample(f"{start}.zip, cut at {share:.1%}", data[: int(len(data) * share)]) for share in _CUTS]
+        archives += [Sample(f"{start}.zip, bits turned over", _turned_over(data, random, copy)) for copy in range(3)]
+    return archives

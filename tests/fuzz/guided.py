@@ -7,9 +7,10 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.fuzz.corpus import CACHE, ROOT, Sample
+from tests.fuzz.corpus import CACHE, ROOT, Sample, as_they_are, in_archives
 
-HARNESSES = ("harness_intake",)
+HARNESSES = {"harness_intake": as_they_are, "harness_archive": in_archives}
+"""Each with what makes its seeds of the corpus."""
 _LONGEST_SEED = 24_000
 _LONGEST_INPUT = 65_536
 _SLOWEST_INPUT_SECONDS = 20
