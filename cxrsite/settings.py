@@ -42,12 +42,15 @@ INSTALLED_APPS = [
     "allauth.usersessions",
 ]
 
-MIDDLEWARE = [
+# What gives an answer its headers, also one that is given before Django is asked.
+CXR_DRESSERS = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "django_permissions_policy.PermissionsPolicyMiddleware",
     "cxrsite.headers.resource_headers",
-    "cxrsite.headers.fetch_metadata",
+]
+MIDDLEWARE = [
+    *CXR_DRESSERS,
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -55,6 +58,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "diagnoses.denials.DenialsMiddleware",
+    "cxrsite.headers.fetch_metadata",  # within, so that what it refuses is on record
     "allauth.account.middleware.AccountMiddleware",
     "diagnoses.accounts.middleware.SessionTimesMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
@@ -291,7 +295,7 @@ SPECTACULAR_SETTINGS = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "formatters": {"line": {"()": "cxrsite.lines.LineFormatter"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": ENV.log_level},
     # Of a connection that was lost in use, whoever used it speaks; the pool would add a page about giving it back.

@@ -268,7 +268,7 @@ def test_the_picture_is_a_jpeg_locked_up_like_on_the_page(api: APIClient, done_s
     response = api.get(reverse("api_picture", args=[Image.objects.get().pk]))
     assert response["Content-Type"] == "image/jpeg"
     assert response.content.startswith(b"\xff\xd8\xff")
-    assert response["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    assert response["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'; sandbox"
 
 
 def test_the_list_holds_ones_own_studies_newest_first(

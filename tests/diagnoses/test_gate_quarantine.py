@@ -23,6 +23,7 @@ from diagnoses.imaging.errors import ImageFault
 from diagnoses.management.commands import scheduler
 from diagnoses.models import Image, Study
 from diagnoses.roles import Role
+from diagnoses.selectors.originals import read_original
 from diagnoses.storage import quarantine
 from diagnoses.storage.quarantine import Parcel
 from diagnoses.views.receiving import QuarantineUploadHandler

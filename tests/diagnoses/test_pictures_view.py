@@ -71,7 +71,7 @@ def test_a_browser_never_gets_the_bytes_that_were_sent(browser: Client, image: I
 @pytest.mark.parametrize("name", ["picture", "heatmap"])
 def test_a_picture_is_locked_up_and_never_kept(browser: Client, image: Image, job: Job, name: str) -> None:
     response = picture(browser, image) if name == "picture" else heatmap(browser, job)
-    assert response["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    assert response["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'; sandbox"
     assert response["X-Content-Type-Options"] == "nosniff"
     assert response["Content-Disposition"] == "inline"
     assert "no-store" in response["Cache-Control"]

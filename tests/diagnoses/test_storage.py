@@ -17,6 +17,7 @@ from diagnoses import storage
 from diagnoses.audit import user_actor
 from diagnoses.models import Image, ModelVersion
 from diagnoses.selectors.files import images_without_file
+from diagnoses.selectors.originals import read_original
 from diagnoses.services import sweeping
 from diagnoses.services.submission import StudyDetails, submit_study
 from diagnoses.services.sweeping import sweep_orphans
