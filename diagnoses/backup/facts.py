@@ -16,8 +16,8 @@ from diagnoses.selectors.database import all_tables, audit_tables
 PATIENTS = "diagnoses_patient"
 _EXPORTS = "diagnoses_export"
 """Their files are copies that anybody may have packed anew, and that erasing a patient has to reach."""
-_TOKENS = "authtoken_token"
-"""The API's of versions before, in clear: a database may be backed up once more before it is migrated."""
+_TOKENS = "diagnoses_apitoken"
+"""One that was revoked since the backup would open the API again."""
 _LAST = """
 SELECT encode(sha256(convert_to(to_jsonb(t)::text, 'UTF8')), 'hex') FROM {} t ORDER BY {} DESC LIMIT 1
 """
