@@ -137,6 +137,8 @@ def test_too_many_files_are_400_in_the_same_shape(api: APIClient, settings: Lazy
         ("patient_id", "P\0", "Null characters"),
         ("patient_sex", "Q", "Give F, M or O"),
         ("patient_birth_date", "yesterday", "wrong format"),
+        ("patient_birth_date", "2999-01-01", "lies in the future"),
+        ("patient_birth_date", "1899-12-31", "lies before 1900"),
         ("accession_number", "x" * 65, "no more than 64 characters"),
         ("clinical_note", "x" * 4001, "no more than 4000 characters"),
         ("files", "not a file", "not a file"),
