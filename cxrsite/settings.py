@@ -299,7 +299,8 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": ENV.log_level},
     # Of a connection that was lost in use, whoever used it speaks; the pool would add a page about giving it back.
-    "loggers": {"sqlalchemy.pool": {"level": "CRITICAL"}},
+    # The web server's lines would have no time of their own.
+    "loggers": {"sqlalchemy.pool": {"level": "CRITICAL"}, "uvicorn": {"handlers": [], "propagate": True}},
 }
 
 # The product's own.

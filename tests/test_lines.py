@@ -1,6 +1,7 @@
 """The lines of the processes' logs."""
 
 import logging
+import logging.config
 import re
 from datetime import datetime
 
@@ -24,3 +25,9 @@ def test_what_a_stranger_sent_makes_no_line_of_its_own_and_moves_no_terminal() -
     line = line_of("Refused %s", "a\nb\rc\x1b[2Jd\u2028e\x85")
     assert line.endswith(r"Refused a\nb\rc\x1b[2Jd\u2028e\x85")
     assert line_of("Tiếng Việt").endswith("Tiếng Việt")
+
+
+def test_the_web_servers_own_lines_are_of_the_same_kind() -> None:
+    logging.config.dictConfig(settings.LOGGING)
+    uvicorn = logging.getLogger("uvicorn")
+    assert (uvicorn.handlers, uvicorn.propagate) == ([], True)
