@@ -80,9 +80,8 @@ def begin(runtime: Runtime, claims: Sequence[Claim], engine: Executor) -> Batch:
     unreadable = [claim for claim, data in files if data is None]
     reader = runtime.readers[claims[0].model_version_id]
     answers = _queue(runtime, reader, readable, engine)
-    misnamed = {
-        claim for claim, data in readable.items() if names_another_patient(claim, data)
-    }  # while the engine works
+    # While the engine works.
+    misnamed = {claim for claim, data in readable.items() if names_another_patient(claim, data)}
     return Batch(list(readable), unreadable, answers, misnamed, reader, claims[0].urgent, claims[0].is_suspect)
 
 

@@ -20,6 +20,8 @@ def names_another_patient(claim: Claim, data: bytes) -> bool:
     if study is None or study.subject.erased_at is not None:
         return False
     try:
+        if not (study.patient_id or study.patient_birth_date or study.patient_sex):
+            return False
         return _differ(study, sandbox.patient_of(data[:_HEADER_BYTES]))
     except (ImageError, SealError):  # damaged, or of a key that is missing
         return False
