@@ -332,6 +332,7 @@ CXR_DATA_KEYS = data_keys_of(ENV.data_keys.get_secret_value())
 CXR_SEAL_FILES = ENV.seal_files
 CXR_RETENTION_DAYS = ENV.retention_days
 CXR_STORAGE = ENV.storage.value
+CXR_S3_ENDPOINT = ENV.s3_endpoint
 CXR_ORPHAN_SECONDS = ENV.orphan_seconds
 CXR_SITE_NAME = ENV.site_name
 CXR_VAR_DIR = ENV.var_dir

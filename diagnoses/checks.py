@@ -53,7 +53,7 @@ def servers_elsewhere_are_reached_by_tls(app_configs: Sequence[AppConfig] | None
         hint = "Make REDIS_URL begin with rediss:// and give CXR_REDIS_CA"
         found.append(_unsafe("Redis", redis.hostname or "", hint, "diagnoses.E003"))
     if settings.CXR_STORAGE == "s3":
-        endpoint = urlsplit(settings.STORAGES["default"]["OPTIONS"]["endpoint_url"] or "")
+        endpoint = urlsplit(settings.CXR_S3_ENDPOINT or "")
         if endpoint.scheme == "http" and not _is_here(endpoint.hostname or ""):
             hint = "Make CXR_S3_ENDPOINT begin with https://"
             found.append(_unsafe("The files' bucket", endpoint.hostname or "", hint, "diagnoses.E004"))

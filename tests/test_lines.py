@@ -10,7 +10,7 @@ from django.utils.module_loading import import_string
 
 
 def line_of(message: str, *arguments: object) -> str:
-    formatter: logging.Formatter = import_string(settings.LOGGING["formatters"]["line"]["()"])()
+    formatter: logging.Formatter = import_string("cxrsite.lines.LineFormatter")()
     return formatter.format(logging.LogRecord("place", logging.WARNING, "", 0, message, arguments, None))
 
 

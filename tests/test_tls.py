@@ -118,10 +118,6 @@ def test_redis_with_another_certificate_or_name_is_not_spoken_to(
         rings(monkeypatch, REDIS_URL=redis.replace("localhost", "127.0.0.1"), CXR_REDIS_CA=str(ours))
 
 
-def bucket(endpoint: str | None) -> dict[str, Any]:
-    return {"default": {"OPTIONS": {"endpoint_url": endpoint}}}
-
-
 def settings_of(**values: Any) -> SimpleNamespace:
     """A site's, of which nothing leaves the machine but what `values` say."""
     mail = {"CXR_SENDS_MAIL": False, "EMAIL_HOST": "", "EMAIL_USE_SSL": False, "EMAIL_USE_TLS": False}
@@ -132,10 +128,10 @@ def settings_of(**values: Any) -> SimpleNamespace:
 @pytest.mark.parametrize(
     ("values", "ids"),
     [
-        ({"CXR_STORAGE": "s3", "STORAGES": bucket("http://minio.example:9000")}, ["diagnoses.E004"]),
-        ({"CXR_STORAGE": "s3", "STORAGES": bucket("https://minio.example:9000")}, []),
-        ({"CXR_STORAGE": "s3", "STORAGES": bucket("http://127.0.0.1:9000")}, []),
-        ({"CXR_STORAGE": "s3", "STORAGES": bucket(None)}, []),
+        ({"CXR_STORAGE": "s3", "CXR_S3_ENDPOINT": "http://minio.example:9000"}, ["diagnoses.E004"]),
+        ({"CXR_STORAGE": "s3", "CXR_S3_ENDPOINT": "https://minio.example:9000"}, []),
+        ({"CXR_STORAGE": "s3", "CXR_S3_ENDPOINT": "http://127.0.0.1:9000"}, []),
+        ({"CXR_STORAGE": "s3", "CXR_S3_ENDPOINT": None}, []),
         ({"CXR_SENDS_MAIL": True, "EMAIL_HOST": "mail.example"}, ["diagnoses.E005"]),
         ({"CXR_SENDS_MAIL": True, "EMAIL_HOST": "mail.example", "EMAIL_USE_TLS": True}, []),
         ({"CXR_SENDS_MAIL": True, "EMAIL_HOST": "mail.example", "EMAIL_USE_SSL": True}, []),

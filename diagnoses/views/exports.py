@@ -1,7 +1,7 @@
 """Exports: asked for, followed, fetched. Each is its owner's alone."""
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 
@@ -185,5 +185,9 @@ async def _pieces(stored_name: str, key: bytes) -> AsyncIterator[bytes]:
     with ExitStack() as stack:
         file = await sync_to_async(stack.enter_context)(storage.reading(stored_name))
         opened = sealed.pieces(file, key, stored_name)
-        while piece := await sync_to_async(next)(opened, b""):
+        while piece := await sync_to_async(_next_of)(opened):
             yield piece
+
+
+def _next_of(pieces: Iterator[bytes]) -> bytes:
+    return next(pieces, b"")

@@ -89,7 +89,7 @@ def test_what_comes_in_crumbs_is_opened_all_the_same() -> None:
 def test_a_zip_of_any_size_is_written_as_into_a_file_and_held_in_memory_only_in_part() -> None:
     key, picture = new_key(), bytes(PIECE_BYTES // 2)
     tracemalloc.start()
-    with writing(NAME, key) as file, ZipFile(file, "w") as archive:  # type: ignore[arg-type] # as the packing has it
+    with writing(NAME, key) as file, ZipFile(file, "w") as archive:
         for number in range(40):
             archive.writestr(f"{number}.png", picture, ZIP_STORED if number % 2 else ZIP_DEFLATED)
             file.settle()
