@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from cxrsite.lifeline import end_with_parent
+from cxrsite.logs import open_log, rotate
 
 _TOO_MANY_DEATHS = 5
 _WITHIN_SECONDS = 60.0
@@ -34,6 +35,7 @@ class Child:
 
     def revive(self, report: Callable[[str], None]) -> bool:
         """Start the process again where it has died, and say so. False where it dies over and over."""
+        rotate(self.log)
         status = self._process.poll()
         if status is None:
             return True
@@ -63,7 +65,7 @@ class Child:
 
     def _start(self) -> subprocess.Popen[bytes]:
         # A session of its own: Ctrl-C reaches the site alone, which then stops everything in order.
-        with self.log.open("ab") as log:
+        with open_log(self.log) as log:
             return subprocess.Popen(
                 self._command,
                 env=self._environment,

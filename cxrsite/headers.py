@@ -1,12 +1,14 @@
 """What each request has to be, and each answer carries, whatever the view: for pages, files and the API alike."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import cast
 
 from asgiref.sync import iscoroutinefunction
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.urls import Resolver404, resolve
 from django.utils.decorators import sync_and_async_middleware
 
 _Answering = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
@@ -67,4 +69,6 @@ def _refuse_what_others_ask(request: HttpRequest) -> None:
         request.headers.get("Sec-Fetch-Mode") == "navigate" and request.headers.get("Sec-Fetch-Dest") == "document"
     )
     if not (is_link and request.method in ("GET", "HEAD")):
+        with suppress(Resolver404):  # for the record, which says what was asked for
+            request.resolver_match = resolve(request.path_info)
         raise PermissionDenied

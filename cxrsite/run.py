@@ -21,6 +21,7 @@ from types import FrameType
 from cxrsite.children import Child
 from cxrsite.embedded import EmbeddedPostgres, EmbeddedRedis, Server, kept_secret
 from cxrsite.env import BASE_DIR
+from cxrsite.logs import make_folder
 
 _READY_SECONDS = 120.0
 _SERVERS = {"DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL"}
@@ -205,7 +206,7 @@ def _leave_environment(var: Path, environment: dict[str, str], stack: ExitStack)
 
 def _start_children(options: Options, environment: dict[str, str], stack: ExitStack) -> list[Child]:
     logs = options.var / "log"
-    logs.mkdir(exist_ok=True)
+    make_folder(logs)
     manage = [sys.executable, str(BASE_DIR / "manage.py")]
     web = [sys.executable, "-m", "uvicorn", "cxrsite.asgi:application", "--app-dir", str(BASE_DIR)]
     web += ["--host", options.host, "--port", str(options.port)]

@@ -42,12 +42,15 @@ INSTALLED_APPS = [
     "allauth.usersessions",
 ]
 
-MIDDLEWARE = [
+# What gives an answer its headers, also one that is given before Django is asked.
+CXR_DRESSERS = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "django_permissions_policy.PermissionsPolicyMiddleware",
     "cxrsite.headers.resource_headers",
-    "cxrsite.headers.fetch_metadata",
+]
+MIDDLEWARE = [
+    *CXR_DRESSERS,
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -55,6 +58,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "diagnoses.denials.DenialsMiddleware",
+    "cxrsite.headers.fetch_metadata",  # within, so that what it refuses is on record
     "allauth.account.middleware.AccountMiddleware",
     "diagnoses.accounts.middleware.SessionTimesMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
@@ -297,11 +301,12 @@ SPECTACULAR_SETTINGS = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "formatters": {"line": {"()": "cxrsite.lines.LineFormatter"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": ENV.log_level},
     # Of a connection that was lost in use, whoever used it speaks; the pool would add a page about giving it back.
-    "loggers": {"sqlalchemy.pool": {"level": "CRITICAL"}},
+    # The web server's lines would have no time of their own.
+    "loggers": {"sqlalchemy.pool": {"level": "CRITICAL"}, "uvicorn": {"handlers": [], "propagate": True}},
 }
 
 # The product's own.
@@ -333,6 +338,7 @@ CXR_DATA_KEYS = data_keys_of(ENV.data_keys.get_secret_value())
 CXR_SEAL_FILES = ENV.seal_files
 CXR_RETENTION_DAYS = ENV.retention_days
 CXR_STORAGE = ENV.storage.value
+CXR_S3_ENDPOINT = ENV.s3_endpoint
 CXR_ORPHAN_SECONDS = ENV.orphan_seconds
 CXR_SITE_NAME = ENV.site_name
 CXR_VAR_DIR = ENV.var_dir

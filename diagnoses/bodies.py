@@ -5,7 +5,6 @@ whether anybody will look at it. uvicorn waits for it without end. Both are boun
 """
 
 import asyncio
-import json
 import logging
 import shutil
 import tempfile
@@ -18,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.urls import reverse
 from django.utils import translation
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class BoundedBodies:
         if not body.error:
             await self._app(scope, body.receive, send_unless_refused)
         if error := body.error:
-            _log.warning("A body was refused (%s) at %s from %s", error.code, scope["path"], scope.get("client"))
+            _log.warning("A body was refused (%s) at %r from %s", error.code, scope["path"], scope.get("client"))
             await _answer(scope, send, error)
 
     def _most_bytes(self, scope: Scope) -> int:
@@ -168,17 +169,26 @@ def _too_slow() -> BodyError:
 
 async def _answer(scope: Scope, send: Send, error: BodyError) -> None:
     """The connection is closed: what still comes on it is the rest of what was refused."""
-    with translation.override(translation.get_language_from_request(ASGIRequest(scope, BytesIO()))):
+    request = ASGIRequest(scope, BytesIO())
+    with translation.override(translation.get_language_from_request(request)):
         words = error.words
-    content = json.dumps({"error": {"code": error.code, "message": words}, "detail": words}).encode()
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(content)).encode()),
-        (b"cache-control", b"no-store"),
-        (b"x-content-type-options", b"nosniff"),
-        (b"connection", b"close"),
-    ]
+    response = JsonResponse({"error": {"code": error.code, "message": words}, "detail": words}, status=error.status)
+    response["Content-Length"] = str(len(response.content))
+    response["Connection"] = "close"
     if error.status == 503:
-        headers.append((b"retry-after", b"60"))
+        response["Retry-After"] = "60"
+    said = _dressed(request, response).items()
+    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in said]
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
-    await send({"type": "http.response.body", "body": content})
+    await send({"type": "http.response.body", "body": response.content})
+
+
+def _dressed(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """With the headers that every answer carries."""
+
+    def answer(_: HttpRequest) -> HttpResponseBase:
+        return response
+
+    for path in reversed(settings.CXR_DRESSERS):
+        answer = import_string(path)(answer)
+    return answer(request)

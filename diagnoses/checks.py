@@ -52,6 +52,15 @@ def servers_elsewhere_are_reached_by_tls(app_configs: Sequence[AppConfig] | None
     if redis.scheme == "redis" and not _is_here(redis.hostname or ""):
         hint = "Make REDIS_URL begin with rediss:// and give CXR_REDIS_CA"
         found.append(_unsafe("Redis", redis.hostname or "", hint, "diagnoses.E003"))
+    if settings.CXR_STORAGE == "s3":
+        endpoint = urlsplit(settings.CXR_S3_ENDPOINT or "")
+        if endpoint.scheme == "http" and not _is_here(endpoint.hostname or ""):
+            hint = "Make CXR_S3_ENDPOINT begin with https://"
+            found.append(_unsafe("The files' bucket", endpoint.hostname or "", hint, "diagnoses.E004"))
+    mail_is_safe = settings.EMAIL_USE_SSL or settings.EMAIL_USE_TLS or _is_here(settings.EMAIL_HOST)
+    if settings.CXR_SENDS_MAIL and not mail_is_safe:
+        hint = "Make CXR_EMAIL_URL begin with smtp+tls:// or smtps://"
+        found.append(_unsafe("The mail server", settings.EMAIL_HOST, hint, "diagnoses.E005"))
     return found
 
 

@@ -1,5 +1,6 @@
 """What people fill in."""
 
+from datetime import date
 from typing import Any
 
 from django import forms
@@ -21,7 +22,7 @@ from diagnoses.selectors.hiding import ALWAYS
 from diagnoses.selectors.ranges import NO_READING, HistoryFilter
 from diagnoses.selectors.registry import available_model_versions
 from diagnoses.selectors.tokens import live_tokens_of
-from diagnoses.services.submission import StudyDetails
+from diagnoses.services.submission import StudyDetails, check_birth_date
 from diagnoses.services.tokens import MOST_DAYS, USUAL_DAYS
 from diagnoses.states import JobStatus
 from diagnoses.tables import COLUMN_CHOICES
@@ -132,6 +133,13 @@ class StudyForm(_Dressed, forms.ModelForm):  # type: ignore[type-arg]
         model = Study
         fields = ["patient_id", "patient_sex", "patient_birth_date", "accession_number", "clinical_note", "urgent"]
         widgets = {"patient_birth_date": _DateInput(), "clinical_note": forms.Textarea({"rows": 3})}
+
+    def clean_patient_birth_date(self) -> date | None:
+        """One that can be, where it is known."""
+        born: date | None = self.cleaned_data["patient_birth_date"]
+        if born:
+            check_birth_date(born)
+        return born
 
     def details(self) -> StudyDetails:
         """What was said of the study, checked."""

@@ -45,4 +45,4 @@ EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 \
     CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
 CMD ["uvicorn", "cxrsite.asgi:application", "--host", "0.0.0.0", "--port", "8000", "--proxy-headers", \
-     "--timeout-graceful-shutdown", "5", "--no-server-header"]
+     "--timeout-graceful-shutdown", "5", "--no-access-log", "--no-server-header"]

@@ -153,6 +153,28 @@ def test_the_database_and_the_doorbell_are_on_a_network_without_a_way_out() -> N
     assert [SERVICES[name]["networks"] for name in ("postgres", "redis")] == [["stores"], ["stores"]]
 
 
+def test_the_password_of_redis_is_on_no_command_line(tmp_path: Path) -> None:
+    [*shell, script] = SERVICES["redis"]["command"]
+    server = tmp_path / "redis-server"
+    server.write_text('#!/bin/sh\necho "told: $*"\ncat "$1"\n')
+    server.chmod(0o700)
+    there = script.replace("$$", "$").replace("/tmp/", f"{tmp_path}/")
+    env = {"PATH": f"{tmp_path}:{os.defpath}", "REDISCLI_AUTH": "0123abcd"}
+    status, words = run(*shell, there, env=env)
+    assert (status, words) == (
+        0,
+        f"told: {tmp_path}/redis.conf\nappendonly yes\nrequirepass 0123abcd\n",
+    )
+    assert (tmp_path / "redis.conf").stat().st_mode & 0o077 == 0
+    assert "/tmp" in SERVICES["redis"]["tmpfs"]
+
+
+def test_the_web_server_writes_no_address_that_was_asked_for() -> None:
+    """An invitation's holds its secret."""
+    [command] = instructions(WEB, "CMD")
+    assert "--no-access-log" in command
+
+
 def test_every_secret_comes_from_the_operator_and_has_no_default() -> None:
     found = re.findall(r"(?<!\$)\$\{(\w+)([^}]*)\}", COMPOSE_FILE.read_text())
     secrets = [(name, rest) for name, rest in found if SECRET_NAME.search(name)]

@@ -118,6 +118,36 @@ def test_redis_with_another_certificate_or_name_is_not_spoken_to(
         rings(monkeypatch, REDIS_URL=redis.replace("localhost", "127.0.0.1"), CXR_REDIS_CA=str(ours))
 
 
+def settings_of(**values: Any) -> SimpleNamespace:
+    """A site's, of which nothing leaves the machine but what `values` say."""
+    mail = {"CXR_SENDS_MAIL": False, "EMAIL_HOST": "", "EMAIL_USE_SSL": False, "EMAIL_USE_TLS": False}
+    here = {"DATABASES": database(), "CELERY_BROKER_URL": "redis+socket:///run/redis", "CXR_STORAGE": "file"}
+    return SimpleNamespace(**{**here, **mail, "CXR_TRUSTED_NETWORK": False, **values})
+
+
+@pytest.mark.parametrize(
+    ("values", "ids"),
+    [
+        ({"CXR_STORAGE": "s3", "CXR_S3_ENDPOINT": "http://minio.example:9000"}, ["diagnoses.E004"]),
+        ({"CXR_STORAGE": "s3", "CXR_S3_ENDPOINT": "https://minio.example:9000"}, []),
+        ({"CXR_STORAGE": "s3", "CXR_S3_ENDPOINT": "http://127.0.0.1:9000"}, []),
+        ({"CXR_STORAGE": "s3", "CXR_S3_ENDPOINT": None}, []),
+        ({"CXR_SENDS_MAIL": True, "EMAIL_HOST": "mail.example"}, ["diagnoses.E005"]),
+        ({"CXR_SENDS_MAIL": True, "EMAIL_HOST": "mail.example", "EMAIL_USE_TLS": True}, []),
+        ({"CXR_SENDS_MAIL": True, "EMAIL_HOST": "mail.example", "EMAIL_USE_SSL": True}, []),
+        ({"CXR_SENDS_MAIL": True, "EMAIL_HOST": "localhost"}, []),
+    ],
+)
+def test_files_and_mail_in_clear_to_elsewhere_stop_the_start_unless_the_network_is_trusted(
+    monkeypatch: pytest.MonkeyPatch, values: dict[str, Any], ids: list[str]
+) -> None:
+    settings = settings_of(**values)
+    monkeypatch.setattr(checks, "settings", settings)
+    assert [problem.id for problem in servers_elsewhere_are_reached_by_tls(None)] == ids
+    settings.CXR_TRUSTED_NETWORK = True
+    assert servers_elsewhere_are_reached_by_tls(None) == []
+
+
 def database(**options: str) -> dict[str, Any]:
     return {"default": {"HOST": options.pop("HOST", ""), "OPTIONS": options}}
 
@@ -138,7 +168,7 @@ def database(**options: str) -> dict[str, Any]:
 def test_a_server_elsewhere_without_verified_tls_stops_the_start_unless_the_network_is_trusted(
     monkeypatch: pytest.MonkeyPatch, found: dict[str, Any], broker: str, ids: list[str]
 ) -> None:
-    settings = SimpleNamespace(DATABASES=found, CELERY_BROKER_URL=broker, CXR_TRUSTED_NETWORK=False)
+    settings = settings_of(DATABASES=found, CELERY_BROKER_URL=broker)
     monkeypatch.setattr(checks, "settings", settings)
     problems = servers_elsewhere_are_reached_by_tls(None)
     assert [problem.id for problem in problems] == ids

@@ -1,7 +1,7 @@
 """One batch of jobs, read in one go, on its way from claims to ends."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -12,6 +12,7 @@ from django.db import DataError, IntegrityError
 from diagnoses.imaging.errors import ImageError
 from diagnoses.imaging.said import for_people
 from diagnoses.services import jobs as job_services
+from diagnoses.services.identity import names_another_patient
 from diagnoses.services.jobs import Claim, NoResult, Outcome
 from diagnoses.states import Move
 from workers.inference.alone import Ending, NoAnswerError, read_alone
@@ -48,6 +49,8 @@ _ENDINGS = {
 }
 
 
+OTHER_PATIENT = "other_patient"
+
 Answer: TypeAlias = Reading | ImageError | NoResult
 End: TypeAlias = tuple[Claim, Outcome | NoResult]
 
@@ -60,6 +63,8 @@ class Batch:
     """Those whose files could be read."""
     unreadable: Sequence[Claim]
     answers: Future[list[Answer]]
+    misnamed: Collection[Claim]
+    """Those whose files say another patient than was typed."""
     reader: Reader
     is_urgent: bool
     is_suspect: bool
@@ -75,13 +80,15 @@ def begin(runtime: Runtime, claims: Sequence[Claim], engine: Executor) -> Batch:
     unreadable = [claim for claim, data in files if data is None]
     reader = runtime.readers[claims[0].model_version_id]
     answers = _queue(runtime, reader, readable, engine)
-    return Batch(list(readable), unreadable, answers, reader, claims[0].urgent, claims[0].is_suspect)
+    # While the engine works.
+    misnamed = {claim for claim, data in readable.items() if names_another_patient(claim, data)}
+    return Batch(list(readable), unreadable, answers, misnamed, reader, claims[0].urgent, claims[0].is_suspect)
 
 
 def ends_of(batch: Batch) -> list[End]:
     """Wait for the engine, and say how each job ends."""
     answers = zip(batch.claims, batch.answers.result(), strict=True)
-    ends = [(claim, _end(claim, answer, batch.reader)) for claim, answer in answers]
+    ends = [(claim, _end(claim, answer, batch)) for claim, answer in answers]
     return [*((claim, _UNREADABLE) for claim in batch.unreadable), *ends]
 
 
@@ -159,11 +166,12 @@ def _read_file(claim: Claim) -> bytes | None:
         return None
 
 
-def _end(claim: Claim, answer: Answer, reader: Reader) -> Outcome | NoResult:
+def _end(claim: Claim, answer: Answer, batch: Batch) -> Outcome | NoResult:
     if isinstance(answer, NoResult):
         return answer
     if isinstance(answer, ImageError):
         return NoResult(Move.REFUSE, answer.fault, answer.message, answer.said)
     if answer.image_sha256 != claim.image_sha256:
         return _ALTERED
-    return Outcome(engine=reader.engine, **vars(answer))
+    warnings = (OTHER_PATIENT,) * (claim in batch.misnamed) + answer.warnings
+    return Outcome(engine=batch.reader.engine, **vars(answer) | {"warnings": warnings})

@@ -14,7 +14,7 @@ from diagnoses.models.study import Sex
 from diagnoses.selectors.cards import find_model_version
 from diagnoses.selectors.studies import StudyImage, StudyState
 from diagnoses.selectors.waiting import waiting_of
-from diagnoses.services.submission import Answer, StudyDetails, Submission
+from diagnoses.services.submission import Answer, StudyDetails, Submission, check_birth_date
 from diagnoses.states import JobStatus
 
 
@@ -49,7 +49,9 @@ class StudyUploadSerializer(serializers.Serializer[Any]):
         # Without what was given, as with all that is said of a patient: errors end up in logs.
         error_messages={"invalid_choice": _("Give F, M or O, or nothing.")},
     )
-    patient_birth_date = serializers.DateField(required=False, allow_null=True, default=None)
+    patient_birth_date = serializers.DateField(
+        required=False, allow_null=True, default=None, validators=[check_birth_date]
+    )
     accession_number = serializers.CharField(required=False, allow_blank=True, max_length=64, default="")
     clinical_note = serializers.CharField(required=False, allow_blank=True, max_length=4000, default="")
     urgent = serializers.BooleanField(required=False, default=False, help_text="Read before all that is not urgent.")

@@ -14,8 +14,10 @@ from psycopg2.sql import SQL, Identifier
 from diagnoses.selectors.database import all_tables, audit_tables
 
 PATIENTS = "diagnoses_patient"
-_TOKENS = "authtoken_token"
-"""The API's, in clear."""
+_EXPORTS = "diagnoses_export"
+"""Their files are copies that anybody may have packed anew, and that erasing a patient has to reach."""
+_TOKENS = "diagnoses_apitoken"
+"""One that was revoked since the backup would open the API again."""
 _LAST = """
 SELECT encode(sha256(convert_to(to_jsonb(t)::text, 'UTF8')), 'hex') FROM {} t ORDER BY {} DESC LIMIT 1
 """
@@ -41,8 +43,8 @@ def counts(tables: list[str]) -> dict[str, int]:
 
 
 def left_out() -> list[str]:
-    """The tables whose rows are in no backup: what opens the site to whoever finds a copy of it."""
-    return [table for table in all_tables() if table.endswith("session") or table == _TOKENS]
+    """The tables whose rows are in no backup: what opens the site, or cases, to whoever finds a copy of it."""
+    return [table for table in all_tables() if table.endswith("session") or table in (_TOKENS, _EXPORTS)]
 
 
 def audit_heads() -> dict[str, str]:

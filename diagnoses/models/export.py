@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from diagnoses import sealing
 from diagnoses.models.department import Department
 
 
@@ -52,6 +53,8 @@ class Export(models.Model):
         Department, models.PROTECT, null=True, blank=True, help_text="Packed as one of its members."
     )
     stored_name = models.CharField(max_length=128, blank=True)
+    file_key = models.BinaryField(null=True, help_text="The file's key, sealed under the site's.")
+    key_version = models.PositiveSmallIntegerField(null=True, help_text="The site's key that seals it.")
     byte_size = models.PositiveBigIntegerField(default=0)
     error_code = models.CharField(max_length=16, choices=ExportFault, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -71,3 +74,18 @@ class Export(models.Model):
 
     def __str__(self) -> str:
         return f"Export {self.pk}"
+
+    @property
+    def key(self) -> bytes:
+        """Opens the file. Raises SealError."""
+        if self.file_key is None or self.key_version is None:
+            raise sealing.SealError("There is no key to this file.")
+        return sealing.unseal_key(bytes(self.file_key), self.key_version, self._place)
+
+    def seal_key(self, key: bytes) -> None:
+        """Keep it, closed under the site's newest one."""
+        self.file_key, self.key_version = sealing.seal_key(key, self._place)
+
+    @property
+    def _place(self) -> str:
+        return f"diagnoses_export.file_key:{self.pk}"

@@ -176,6 +176,7 @@ class Indeterminacy(models.TextChoices):
 class ReadingWarning(models.TextChoices):
     """What to know beside an answer. The gate's codes stand where a person overrode its refusal."""
 
+    OTHER_PATIENT = "other_patient", _("The file says another patient")
     OUTSIDE_AGE = "outside_age", _("Outside the ages trained on")
     HEATMAP_AT_BORDER = "heatmap_at_border", _("Looked at the border")
     NOT_A_CHEST_XRAY = "not_a_chest_xray", _("No chest X-ray")
@@ -198,6 +199,10 @@ INDETERMINATE_WORDS: dict[str, str | Promise] = {
 """For each reason what it means to a clinician, and what to do."""
 
 WARNING_WORDS: dict[str, str | Promise] = {
+    ReadingWarning.OTHER_PATIENT: _(
+        "The file itself says another patient: its ID, birth date or sex is not what was typed. Make sure whose "
+        "picture this is before you use the answer, and send it again if it went to the wrong patient."
+    ),
     ReadingWarning.OUTSIDE_AGE: _(
         "The patient's age is outside the ages that the model was trained on. Give the answer little weight."
     ),

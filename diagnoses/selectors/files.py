@@ -21,10 +21,9 @@ def held_names(names: Collection[str]) -> set[str]:
 
 
 def named_files() -> Iterator[str]:
-    """The names of all files that rows speak of."""
-    for model in (Image, Export):
-        named = model.objects.exclude(stored_name="").order_by("pk")
-        yield from named.values_list("stored_name", flat=True).iterator()
+    """The names of all sent files that rows speak of."""
+    named = Image.objects.exclude(stored_name="").order_by("pk")
+    yield from named.values_list("stored_name", flat=True).iterator()
 
 
 def images_without_file() -> list[str]:

@@ -159,9 +159,13 @@ def give_back_export(*, claim: ExportClaim) -> None:
     _held(claim).update(status=ExportStatus.QUEUED, attempts=F("attempts") - 1, packed=0, lease_until=None)
 
 
-def finish_export(*, claim: ExportClaim, stored_name: str, byte_size: int) -> bool:
+def finish_export(*, claim: ExportClaim, stored_name: str, byte_size: int, key: bytes) -> bool:
     """Give it to its owner, and tell them. False where it is not the worker's any more; then its file is removed."""
-    is_done = _end(_held(claim), ExportStatus.DONE, stored_name=stored_name, byte_size=byte_size, packed=F("total"))
+    holder = Export(pk=claim.export_id)
+    holder.seal_key(key)
+    file = {"stored_name": stored_name, "byte_size": byte_size}
+    keys = {"file_key": holder.file_key, "key_version": holder.key_version}
+    is_done = _end(_held(claim), ExportStatus.DONE, packed=F("total"), **file, **keys)
     if not is_done:
         _remove_file(stored_name)
     return is_done

@@ -23,6 +23,7 @@ def rotate_keys(*, actor: Actor) -> int:
     rotated = sum(_rotate_patients())
     with transaction.atomic():
         _rotate_searches()
+        _rotate_exports()
         audit.record(AuditAction.KEYS_ROTATED, actor, patients=rotated, version=sealing.newest_version())
     return rotated
 
@@ -50,6 +51,13 @@ def _rotate_searches() -> None:
             said = opened_search(export.user_id, export.wanted[FIND])
             export.wanted |= {FIND: sealed_search(export.user_id, said)}
         export.save(update_fields=["query", "wanted"])
+
+
+def _rotate_exports() -> None:
+    stale = Export.objects.exclude(file_key=None).exclude(key_version=sealing.newest_version())
+    for export in stale.select_for_update():
+        export.seal_key(export.key)
+        export.save(update_fields=["file_key", "key_version"])
 
 
 def _resealed(user_id: int, query: str) -> str:

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import IO, Any
+from typing import IO, Any, cast
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
 from django.conf import settings
@@ -18,7 +18,7 @@ from django.contrib.auth.models import User
 from django.db import DatabaseError
 from django.utils import translation
 
-from diagnoses import storage
+from diagnoses import sealing, storage
 from diagnoses.export import COLUMNS, cells_of, csv_line
 from diagnoses.imaging import heatmap, sandbox
 from diagnoses.imaging.errors import ImageError
@@ -36,6 +36,8 @@ from diagnoses.selectors.sight import sees_every_study, sight_of
 from diagnoses.services import exporting
 from diagnoses.services.described import described_image, described_study
 from diagnoses.services.exporting import ExportClaim
+from diagnoses.storage import sealed
+from diagnoses.storage.sealed import SealingWriter
 
 _HEATMAP_EDGE = 1024
 """Pixels of a heatmap on its longer edge at most: enough for seven by seven cells, smoothed."""
@@ -88,9 +90,9 @@ def _pack(claim: ExportClaim) -> Iterator[None]:
     everything, there = sees_every_study(owner), sight_of(owner).department_id
     if not exporting.note_begin(claim=claim, total=len(studies), site_wide=everything, department_id=there):
         raise _LostError
-    name = storage.new_export_name()
-    with translation.override(_language_of(export)), storage.writing(name) as file:
-        with ZipFile(file, "w") as archive:
+    name, key = storage.new_export_name(), sealing.new_key()
+    with translation.override(_language_of(export)), sealed.writing(name, key) as file:
+        with ZipFile(cast(IO[bytes], file), "w") as archive:
             package = _Package(file, archive)
             for packed, study_id in enumerate(studies, 1):
                 yield from _pack_study(package, _owner(export), study_id)
@@ -98,7 +100,7 @@ def _pack(claim: ExportClaim) -> Iterator[None]:
                     raise _LostError
             package.write("index.csv", "".join(package.index).encode(), ZIP_DEFLATED)
         byte_size = file.tell()
-    exporting.finish_export(claim=claim, stored_name=name, byte_size=byte_size)
+    exporting.finish_export(claim=claim, stored_name=name, byte_size=byte_size, key=key)
 
 
 def _filter_of(export: Export) -> HistoryFilter:
@@ -162,13 +164,14 @@ def _overlay(case: Case, picture: DrawnPicture | None) -> bytes | None:
 class _Package:
     """The file that grows, no larger than a site allows."""
 
-    file: IO[bytes]
+    file: SealingWriter
     archive: ZipFile
     index: list[str] = field(default_factory=lambda: ["\ufeff" + csv_line([*COLUMNS, *_FILE_COLUMNS])])
 
     def write(self, name: str, data: bytes, compression: int) -> None:
         """Add a file. What is compressed already is only stored."""
         self.archive.writestr(name, data, compression)
+        self.file.settle()
         if self.file.tell() > settings.CXR_EXPORT_BYTES:
             raise _FaultError(ExportFault.TOO_LARGE)
 

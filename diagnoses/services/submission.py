@@ -7,7 +7,9 @@ from math import ceil
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -25,6 +27,7 @@ from diagnoses.services.receiving import FileError, SentFile, content_of, read_s
 
 _GUESSED_IMAGES_PER_SECOND = 10.0
 _LONGEST_RETRY_SECONDS = 600
+_EARLIEST_BIRTH = 1900
 
 
 class SubmissionError(Exception):
@@ -51,6 +54,15 @@ class QueueFullError(SubmissionError):
 
 class KeyReusedError(SubmissionError):
     """The idempotency key stands for other files, or other words about them."""
+
+
+def check_birth_date(value: date) -> None:
+    """Whether somebody who is X-rayed can have been born then. Raises ValidationError, without the date."""
+    if value > timezone.localdate():
+        raise ValidationError(_("This birth date lies in the future. Look at the year."))
+    if value.year < _EARLIEST_BIRTH:
+        words = _("This birth date lies before {year}. Look at the year, or leave it empty.")
+        raise ValidationError(words.format(year=_EARLIEST_BIRTH))
 
 
 @dataclass(frozen=True)

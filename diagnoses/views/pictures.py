@@ -47,7 +47,7 @@ def pixels(request: HttpRequest, image_id: uuid.UUID) -> HttpResponse:
         data = sandbox.packed_picture(read_original(image))
     except (OSError, ImageError) as error:
         raise Http404("This picture cannot be shown.") from error
-    return _private(_packed_if_worth_it(request, data))
+    return _named(_packed_if_worth_it(request, data), f"pixels-{image_id}.bin")
 
 
 @require_safe
@@ -60,7 +60,7 @@ def heatmap_cells(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
         data = heatmap.grey(bytes(job.result.heatmap))
     except ValueError as error:
         raise Http404("This heatmap cannot be shown.") from error
-    return _private(HttpResponse(data, content_type="image/png"))
+    return _named(HttpResponse(data, content_type="image/png"), f"heatmap-cells-{job_id}.png")
 
 
 @require_safe
@@ -95,7 +95,7 @@ def picture_response(image: Image) -> HttpResponse:
         data = sandbox.display_jpeg(read_original(image))
     except (OSError, ImageError) as error:
         raise Http404("This picture cannot be shown.") from error
-    return _private(HttpResponse(data, content_type="image/jpeg"))
+    return _named(HttpResponse(data, content_type="image/jpeg"), f"picture-{image.pk}.jpg")
 
 
 def heatmap_response(job: Job, palette: Palette) -> HttpResponse:
@@ -107,7 +107,7 @@ def heatmap_response(job: Job, palette: Palette) -> HttpResponse:
         data = heatmap.colour(bytes(job.result.heatmap), palette, *size)
     except ValueError as error:
         raise Http404("This heatmap cannot be shown.") from error
-    return _private(HttpResponse(data, content_type="image/png"))
+    return _named(HttpResponse(data, content_type="image/png"), f"heatmap-{job.pk}.png")
 
 
 def palette_of(name: str) -> Palette:
@@ -132,7 +132,6 @@ def _packed_if_worth_it(request: HttpRequest, data: bytes) -> HttpResponse:
     return response
 
 
-def _private(response: HttpResponse) -> HttpResponse:
-    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
-    response["Content-Disposition"] = "inline"
+def _named(response: HttpResponse, name: str) -> HttpResponse:
+    response["Content-Disposition"] = f'inline; filename="{name}"'
     return response

@@ -77,7 +77,10 @@ class KeptFile:
 
     name: str
     sha256: str
+    """Of what is in it; where it is sealed, of what was sealed."""
     age_seconds: float
+    stored_sha256: str = ""
+    """Of its bytes as they lie there."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,7 @@ def read_books(site: Site) -> Books:
         StudyRow(study, key, created_at, tuple(images[study]), tuple(rejected[study]))
         for study, key, created_at in site.rows(_STUDIES)
     ]
-    return Books(tuple(studies), tuple(_files(site.file(""))))
+    return Books(tuple(studies), tuple(_files(site.file(""), site.opened())))
 
 
 def _jobs(site: Site, results: list[tuple[Any, ...]]) -> Iterator[JobRow]:
@@ -140,11 +143,12 @@ def _jobs(site: Site, results: list[tuple[Any, ...]]) -> Iterator[JobRow]:
         )
 
 
-def _files(media: Path) -> Iterator[KeptFile]:
+def _files(media: Path, opened: dict[str, str]) -> Iterator[KeptFile]:
     for path in media.rglob("*"):
         if path.is_file():
             age = time.time() - path.stat().st_mtime
-            yield KeptFile(str(path.relative_to(media)), sha256(path.read_bytes()).hexdigest(), age)
+            name, stored = str(path.relative_to(media)), sha256(path.read_bytes()).hexdigest()
+            yield KeptFile(name, opened.get(name, stored), age, stored)
 
 
 def _by_first(pairs: Iterator[tuple[str, Any]]) -> dict[str, list[Any]]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tests import pictures
 from tests.chaos import poison
+from tests.integration.books import GATE_WIDTH
 
 
 class Kind(StrEnum):
@@ -79,6 +80,11 @@ class Inputs:
         with self._making:
             return SentFile(name, Kind.VALID, self._valid())
 
+    def gate(self) -> SentFile:
+        """A picture that is read, and holds its worker where a gate is shut."""
+        with self._making:
+            return SentFile("gate.png", Kind.VALID, pictures.png(self._pixels(GATE_WIDTH)))
+
     def poison(self, kind: Kind) -> SentFile:
         """A picture that harms its reader in this way."""
         mark = {Kind.CRASHING: poison.CRASHING, Kind.ENDLESS: poison.ENDLESS, Kind.GREEDY: poison.GREEDY}[kind]
@@ -98,8 +104,8 @@ class Inputs:
         pixels = self._pixels()
         return pictures.png(pixels) if self._random.random() < 0.5 else pictures.jpeg(pixels)
 
-    def _pixels(self) -> NDArray[np.uint8]:
-        return pictures.phantom(120, 110, next(self._seeds))
+    def _pixels(self, width: int = 120) -> NDArray[np.uint8]:
+        return pictures.phantom(width, 110, next(self._seeds))
 
 
 def _garbled(png: bytes) -> bytes:

@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from diagnoses import storage
+from diagnoses import sealing, storage
 from diagnoses.imaging import heatmap
 from diagnoses.models import AuditEvent, Export, Image, Job, ModelVersion, Reading, Result, Study
 from diagnoses.models.audit import AuditAction
@@ -24,6 +24,7 @@ from diagnoses.services.patients import patient_for
 from diagnoses.services.receiving import SentFile
 from diagnoses.services.registry import register_model_version
 from diagnoses.states import ENDED, JobStatus
+from diagnoses.storage import sealed
 from tests import pictures
 
 WIDTH, HEIGHT = 160, 120
@@ -83,10 +84,14 @@ def make_job_of(image: Image, model_version: ModelVersion, status: JobStatus = J
 
 def make_export(owner: User, data: bytes = b"packed", **fields: Any) -> Export:
     """An export that is ready, with its file in storage."""
-    name = storage.new_export_name()
-    storage.write(name, data)
+    name, key = storage.new_export_name(), sealing.new_key()
+    with sealed.writing(name, key) as file:
+        file.write(data)
     said = {"status": ExportStatus.DONE, "stored_name": name, "byte_size": len(data), "total": 1, "ended_at": Now()}
-    return Export.objects.create(user=owner, **said | fields)
+    export = Export(user=owner, **said | fields)
+    export.seal_key(key)
+    export.save()
+    return export
 
 
 def make_reading(

@@ -137,6 +137,8 @@ def test_too_many_files_are_400_in_the_same_shape(api: APIClient, settings: Lazy
         ("patient_id", "P\0", "Null characters"),
         ("patient_sex", "Q", "Give F, M or O"),
         ("patient_birth_date", "yesterday", "wrong format"),
+        ("patient_birth_date", "2999-01-01", "lies in the future"),
+        ("patient_birth_date", "1899-12-31", "lies before 1900"),
         ("accession_number", "x" * 65, "no more than 64 characters"),
         ("clinical_note", "x" * 4001, "no more than 4000 characters"),
         ("files", "not a file", "not a file"),
@@ -268,7 +270,7 @@ def test_the_picture_is_a_jpeg_locked_up_like_on_the_page(api: APIClient, done_s
     response = api.get(reverse("api_picture", args=[Image.objects.get().pk]))
     assert response["Content-Type"] == "image/jpeg"
     assert response.content.startswith(b"\xff\xd8\xff")
-    assert response["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    assert response["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'; sandbox"
 
 
 def test_the_list_holds_ones_own_studies_newest_first(

@@ -52,6 +52,18 @@ def test_a_page_without_the_right_to_it_is_on_record(outsider: User) -> None:
     assert (event.detail["page"], event.detail["status"], event.actor_id) == ("pause", 403, outsider.pk)
 
 
+def test_what_another_sites_page_asks_for_is_on_record_and_bounded(outsider: User, done_study: Study) -> None:
+    client, foreign = browser_of(outsider), {"sec-fetch-site": "cross-site"}
+    address = reverse("picture", args=[done_study.images.get().pk])
+    assert client.get(address, headers=foreign).status_code == 403
+    [event] = refused()
+    assert (event.actor_name, event.detail) == ("outsider", {"page": "picture", "method": "GET", "status": 403})
+    assert event.object_id == str(done_study.images.get().pk)
+    for _ in range(5):
+        assert Client(REMOTE_ADDR="192.0.2.9").get("/nowhere/", headers=foreign).status_code == 403
+    assert len(refused()) == 2
+
+
 def test_a_request_from_another_site_is_on_record(outsider: User) -> None:
     client = Client(enforce_csrf_checks=True, REMOTE_ADDR="192.0.2.7")
     client.force_login(outsider)

@@ -11,6 +11,7 @@ from django.conf import LazySettings
 from diagnoses import storage
 from diagnoses.backup import site_keys
 from diagnoses.backup.errors import BackupError
+from diagnoses.backup.facts import left_out
 from diagnoses.backup.making import DUMP, make_backup
 from diagnoses.backup.manifest import Held, Manifest, hash_of, read_manifest, write_manifest
 from diagnoses.backup.objects import Objects
@@ -113,12 +114,13 @@ def test_what_was_cut_short_in_the_place_is_copied_again(tmp_path: Path) -> None
     objects.check(held)
 
 
-def test_every_file_that_a_row_names_is_in_a_backup(done_study: Any, model_version: ModelVersion) -> None:
+def test_every_sent_file_is_in_a_backup_and_no_packed_export(done_study: Any, model_version: ModelVersion) -> None:
     owner = done_study.submitted_by
     make_study(owner, model_version, JobStatus.QUEUED)
-    export = make_export(owner)
+    make_export(owner)
     images = {image.stored_name for study in owner.studies.all() for image in study.images.all()}
-    assert set(named_files()) == images | {export.stored_name}
+    assert set(named_files()) == images
+    assert {"diagnoses_export", "diagnoses_apitoken", "django_session"} <= set(left_out())
 
 
 def test_a_whole_backup_passes_until_the_database_turns_out_not_to_be_empty(backup: Backup) -> None:

@@ -163,12 +163,15 @@ def test_keys_are_changed_and_all_opens_with_the_new_one_alone(
 ) -> None:
     old: Any = settings.CXR_DATA_KEYS
     view = save_view(user=clinician, page="history", name="him", query="patient_id=P-1")
+    export = make_export(clinician, b"packed")
     settings.CXR_DATA_KEYS = DataKeys({**old.sealing, 2: sealing.new_key()}, old.index)
     assert rotate_keys(actor=WHO) == 1
     assert rotate_keys(actor=WHO) == 0
     settings.CXR_DATA_KEYS = DataKeys({2: settings.CXR_DATA_KEYS.sealing[2]}, old.index)
     assert Study.objects.get(pk=study.pk).clinical_note == "Nguyen"
     assert find_patient("P-1") == study.subject
+    export.refresh_from_db()
+    assert len(export.key) == sealing.KEY_BYTES
     client = Client()
     client.force_login(clinician)
     view.refresh_from_db()

@@ -15,6 +15,7 @@ from diagnoses.audit import user_actor
 from diagnoses.models import AuditEvent, Export, ModelVersion, Notification, PauseChange
 from diagnoses.models.audit import AuditAction
 from diagnoses.models.export import ExportFault, ExportStatus
+from diagnoses.sealing import new_key
 from diagnoses.selectors.exports import exports_of, filter_of, matching_studies, stored_filter
 from diagnoses.selectors.ranges import HistoryFilter
 from diagnoses.services import exporting
@@ -103,7 +104,7 @@ def test_a_worker_whose_lease_is_over_writes_nothing_any_more(export: Export) ->
     assert new == ExportClaim(export.pk, old.token + 1)
     assert not exporting.note_progress(claim=old, packed=7)
     storage.write("exports/ab/old", b"old")
-    assert not exporting.finish_export(claim=old, stored_name="exports/ab/old", byte_size=3)
+    assert not exporting.finish_export(claim=old, stored_name="exports/ab/old", byte_size=3, key=new_key())
     exporting.fail_export(claim=old, fault=ExportFault.STORAGE)
     exporting.give_back_export(claim=old)
     assert stored_files() == [path for path in stored_files() if "originals" in str(path)]
@@ -142,8 +143,8 @@ def test_the_export_of_an_account_that_was_switched_off_is_not_built(clinician: 
 
 def test_its_owner_is_told_once_that_it_is_ready(clinician: User, export: Export) -> None:
     claim = claimed()
-    assert exporting.finish_export(claim=claim, stored_name="exports/ab/new", byte_size=3)
-    assert not exporting.finish_export(claim=claim, stored_name="exports/ab/other", byte_size=3)
+    assert exporting.finish_export(claim=claim, stored_name="exports/ab/new", byte_size=3, key=new_key())
+    assert not exporting.finish_export(claim=claim, stored_name="exports/ab/other", byte_size=3, key=new_key())
     notice = Notification.objects.get()
     assert (notice.user, notice.kind, notice.about) == (clinician, "export_done", str(export.pk))
     export.refresh_from_db()

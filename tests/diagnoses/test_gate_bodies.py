@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.conf import LazySettings
+from django.test import Client
 from django.utils import translation
 
 from cxrsite.asgi import application
@@ -48,6 +49,7 @@ def ask(
     body: AsyncIterator[dict[str, Any]],
     path: str = "/api/v1/studies/",
     headers: list[tuple[bytes, bytes]] | None = None,
+    scheme: str = "http",
 ) -> tuple[int, dict[str, Any], dict[bytes, bytes]]:
     sent: list[dict[str, Any]] = []
 
@@ -61,6 +63,7 @@ def ask(
         "type": "http",
         "method": "POST",
         "path": path,
+        "scheme": scheme,
         "query_string": b"",
         "headers": SENDER if headers is None else headers,
         "client": ("192.0.2.7", 1),
@@ -72,6 +75,33 @@ def ask(
 @pytest.fixture
 def site() -> Site:
     return Site()
+
+
+def test_a_refusal_carries_the_headers_of_every_answer(site: Site, settings: LazySettings, client: Client) -> None:
+    settings.CXR_MAX_REQUEST_BYTES = 1
+    settings.SECURE_HSTS_SECONDS = 3600
+    _, _, headers = ask(
+        BoundedBodies(site), pieces(MB, 1), headers=[*SENDER, (b"content-length", b"9")], scheme="https"
+    )
+    usual = client.get("/healthz", secure=True).headers
+    everywhere = ("-policy", "strict-", "x-content-type")
+    shared = [name for name in map(str.lower, usual) if any(part in name for part in everywhere)]
+    assert len(shared) > 6
+    for name in shared:
+        assert headers[name.encode()].decode() == usual[name]
+    assert headers[b"content-security-policy"] == b"default-src 'none'; frame-ancestors 'none'; sandbox"
+    assert headers[b"strict-transport-security"].startswith(b"max-age=3600")
+    assert b"no-store" in headers[b"cache-control"]
+
+
+def test_what_a_stranger_sends_makes_no_line_of_its_own_in_the_log(
+    site: Site, settings: LazySettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1
+    ask(BoundedBodies(site), pieces(MB, 1), "/x\n2026-01-01T00:00:00 WARNING forged", [(b"content-length", b"9")])
+    [record] = caplog.records
+    assert "\n" not in record.getMessage()
+    assert "forged" in record.getMessage()
 
 
 def test_a_body_within_the_limits_goes_through(site: Site) -> None:

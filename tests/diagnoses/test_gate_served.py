@@ -9,15 +9,15 @@ from django.test import AsyncClient, Client
 from django.urls import reverse
 from rest_framework.test import APIClient
 
-from diagnoses import storage
 from diagnoses.models import Image, Job, ModelVersion
+from diagnoses.selectors.originals import read_original
 from diagnoses.states import JobStatus
 from tests import pictures
 from tests.diagnoses.factory import make_export, make_job, make_study
 from tests.diagnoses.sending import send, upload
 
 SCRIPT = b"<script>alert(1)</script>"
-SANDBOX = "default-src 'none'; sandbox"
+SANDBOX = "default-src 'none'; frame-ancestors 'none'; sandbox"
 
 
 @pytest.fixture
@@ -80,4 +80,4 @@ def test_nothing_of_what_was_hidden_in_a_file_is_served(name: str, api: APIClien
         response = browser.get(reverse(name, args=[image.pk]))
         assert response.status_code == 200
         assert b"script" not in response.content
-    assert sum(SCRIPT in storage.read(image.stored_name) for image in images) == 1, "the comment, within the picture"
+    assert sum(SCRIPT in read_original(image) for image in images) == 1, "the comment, within the picture"

@@ -32,6 +32,12 @@ DOWNLOADS = [
     "report_pdf",
     "api_report_pdf",
     "export_file",
+    "picture",
+    "pixels",
+    "heatmap",
+    "heatmap_cells",
+    "api_picture",
+    "api_heatmap",
 ]
 PATIENT = "Patient-4711"
 
@@ -111,7 +117,9 @@ def test_an_error_carries_the_headers_and_shows_nothing_of_the_request(
 @pytest.mark.parametrize("name", DOWNLOADS)
 def test_the_name_of_a_download_is_made_up_and_holds_nothing_of_a_patient(house: House, name: str) -> None:
     disposition = house.ask("sender", place_named(name), "GET")["Content-Disposition"]
-    assert re.fullmatch(r'(attachment|inline); filename="[a-z0-9-]+\.(csv|json|pdf|zip)"', disposition), disposition
+    assert re.fullmatch(r'(attachment|inline); filename="[a-z0-9-]+\.(bin|csv|jpg|json|pdf|png|zip)"', disposition), (
+        disposition
+    )
     assert PATIENT_ID.lower() not in disposition
 
 

@@ -26,6 +26,7 @@ from diagnoses.roles import Role
 from diagnoses.selectors.ranges import HistoryFilter
 from diagnoses.services import exporting, packing
 from diagnoses.states import JobStatus
+from diagnoses.storage import sealed
 from tests.conftest import make_user
 from tests.diagnoses.factory import (
     HEIGHT,
@@ -56,7 +57,8 @@ def packed(user: User, **wanted: Any) -> ZipFile:
         pass
     export = the_export()
     assert export.status == "done", export.error_code
-    data = storage.read(export.stored_name)
+    with storage.reading(export.stored_name) as file:
+        data = b"".join(sealed.pieces(file, export.key, export.stored_name))
     assert len(data) == export.byte_size
     return ZipFile(BytesIO(data))
 

@@ -1,5 +1,6 @@
 """Pictures and heatmaps as a browser gets them: drawn anew, locked up, never kept, hot where it is hot."""
 
+import re
 from typing import Any
 
 import cv2
@@ -71,9 +72,11 @@ def test_a_browser_never_gets_the_bytes_that_were_sent(browser: Client, image: I
 @pytest.mark.parametrize("name", ["picture", "heatmap"])
 def test_a_picture_is_locked_up_and_never_kept(browser: Client, image: Image, job: Job, name: str) -> None:
     response = picture(browser, image) if name == "picture" else heatmap(browser, job)
-    assert response["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    assert response["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'; sandbox"
     assert response["X-Content-Type-Options"] == "nosniff"
-    assert response["Content-Disposition"] == "inline"
+    assert re.fullmatch(
+        r'inline; filename="(picture|heatmap)-[0-9a-f-]{36}\.(jpg|png)"', response["Content-Disposition"]
+    )
     assert "no-store" in response["Cache-Control"]
     assert "private" in response["Cache-Control"]
 

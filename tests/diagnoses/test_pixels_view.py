@@ -80,7 +80,7 @@ def test_what_packs_badly_is_sent_as_it_is(browser: Client, image: Image) -> Non
 
 def test_the_values_are_locked_up_and_never_kept(browser: Client, image: Image) -> None:
     response = fetch(browser, image)
-    assert response["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    assert response["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'; sandbox"
     assert response["X-Content-Type-Options"] == "nosniff"
     assert {"no-store", "private"} <= set(response["Cache-Control"].replace(",", " ").split())
 

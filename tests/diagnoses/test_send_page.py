@@ -194,6 +194,8 @@ def test_a_site_without_a_model_says_so(browser: Client) -> None:
         ("patient_id", "x" * 65, "at most 64 characters"),
         ("patient_sex", "Q", "not one of the available choices"),
         ("patient_birth_date", "yesterday", "Enter a valid date"),
+        ("patient_birth_date", "2999-01-01", "lies in the future"),
+        ("patient_birth_date", "1899-12-31", "lies before 1900"),
         ("accession_number", "x" * 65, "at most 64 characters"),
         ("clinical_note", "x" * 4001, "at most 4000 characters"),
         ("patient_id", "P\0", "Null characters are not allowed"),

@@ -15,15 +15,15 @@ from tests import pictures
 from tests.integration.site import Site, post_study, wait_until
 
 PER_STUDY = 10
-GATE = "gate.png"
-"""A file with this name holds its worker at a shut gate."""
+GATE_WIDTH = 124
+"""A picture of this width holds its worker at a shut gate: names are sealed, and no trigger could read them."""
 
 _GATE_LOCK = 4711
 _MAKE_GATE = f"""
 CREATE OR REPLACE FUNCTION tests_gate() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF EXISTS (SELECT FROM diagnoses_job j JOIN diagnoses_image i ON i.id = j.image_id
-               WHERE j.id = NEW.job_id AND i.filename = '{GATE}') THEN
+               WHERE j.id = NEW.job_id AND i.width = {GATE_WIDTH}) THEN
         PERFORM pg_advisory_xact_lock_shared({_GATE_LOCK});
     END IF;
     RETURN NEW;
@@ -41,7 +41,7 @@ FROM diagnoses_image i
 JOIN diagnoses_study s ON s.id = i.study_id
 LEFT JOIN diagnoses_job j ON j.image_id = i.id
 LEFT JOIN diagnoses_result r ON r.job_id = j.id
-WHERE s.patient_id = %s
+WHERE s.subject_id::text = %s
 """
 
 
@@ -56,12 +56,14 @@ class Stream:
     """Image ids, each with the hash of the bytes that were sent."""
     statuses: list[int] = field(default_factory=list)
     _seed: int = 1000
+    _pseudonym: str = ""
 
     def send(self, studies: int = 1, *, gate: bool = False) -> None:
         """Send so many studies. With `gate` an image in the middle of each stops its worker at a shut gate."""
         for _ in range(studies):
-            names = [GATE if gate and place == PER_STUDY // 2 else f"{place}.png" for place in range(PER_STUDY)]
-            files = [(name, pictures.png(pictures.phantom(120, 110, self._next_seed()))) for name in names]
+            widths = [GATE_WIDTH if gate and place == PER_STUDY // 2 else 120 for place in range(PER_STUDY)]
+            made = [pictures.png(pictures.phantom(width, 110, self._next_seed())) for width in widths]
+            files = [(f"{place}.png", data) for place, data in enumerate(made)]
             answer = post_study(self.client, files, patient_id=self.patient)
             self.statuses.append(answer.status_code)
             if answer.status_code == 202:
@@ -72,7 +74,7 @@ class Stream:
     def check(self, seconds: float = 90) -> None:
         """Wait until every accepted image is answered, then go through the books."""
         wait_until(lambda: not self._open(), seconds, "every accepted image is answered")
-        rows = self.site.rows(_BOOKS, self.patient)
+        rows, opened = self.site.rows(_BOOKS, self.pseudonym), self.site.opened()
         kept = [row[0] for row in rows]
         assert len(kept) == len(set(kept)), "an image has two jobs"
         assert set(self.accepted) <= set(kept), "an accepted image is not in the database"
@@ -81,7 +83,7 @@ class Stream:
         for image, _, sha256, stored_name, job, status, error, token, read_sha256, heatmap, moves, tokens, ends in rows:
             assert (status, error) == ("done", ""), f"image {image}: {status} {error}, after {moves}"
             assert sha256 == read_sha256 == self.accepted.get(image, sha256)
-            assert hashlib.sha256(self.site.kept(stored_name)).hexdigest() == sha256
+            assert opened[stored_name] == sha256
             assert ends == 1, f"the end of job {job} is on record {ends} times"
             assert re.fullmatch(r"(claim recover )*claim complete", " ".join(moves)), moves
             claims = [number for move, number in zip(moves, tokens, strict=True) if move == "claim"]
@@ -90,14 +92,20 @@ class Stream:
             grey = cv2.imdecode(np.frombuffer(bytes(heatmap), np.uint8), cv2.IMREAD_GRAYSCALE)
             assert grey is not None, f"the heatmap of job {job} is no picture"
 
+    @property
+    def pseudonym(self) -> str:
+        """By which rows know the patient; empty as long as nothing was taken."""
+        self._pseudonym = self._pseudonym or self.site.pseudonym_of(self.patient)
+        return self._pseudonym
+
     def _open(self) -> int:
         """How many images of the patient have no end yet, those included that no answer spoke of."""
         ended = "('done', 'refused', 'failed')"
         statement = (
             "SELECT count(*) FROM diagnoses_job j JOIN diagnoses_image i ON i.id = j.image_id "
-            f"JOIN diagnoses_study s ON s.id = i.study_id WHERE s.patient_id = %s AND j.status NOT IN {ended}"
+            f"JOIN diagnoses_study s ON s.id = i.study_id WHERE s.subject_id::text = %s AND j.status NOT IN {ended}"
         )
-        return int(self.site.rows(statement, self.patient)[0][0])
+        return int(self.site.rows(statement, self.pseudonym)[0][0])
 
     def _next_seed(self) -> int:
         self._seed += 1

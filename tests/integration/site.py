@@ -1,5 +1,6 @@
 """The whole product, started as its users start it, with hands on every one of its processes."""
 
+import json
 import os
 import re
 import signal
@@ -25,6 +26,23 @@ STOP_SECONDS = 40.0
 
 Files = Sequence[tuple[str, bytes]]
 """What is sent: names with contents."""
+
+_OPENED = """
+import json
+from hashlib import sha256
+from diagnoses.models import Image
+from diagnoses.sealing import SealError
+from diagnoses.selectors.originals import read_original
+hashes = {}
+for image in Image.objects.select_related("study__subject"):
+    try:
+        hashes[image.stored_name] = sha256(read_original(image)).hexdigest()
+    except FileNotFoundError:
+        pass
+    except (OSError, SealError):
+        hashes[image.stored_name] = ""
+print(json.dumps(hashes))
+"""
 
 T = TypeVar("T")
 
@@ -223,6 +241,12 @@ class Site:
             timeout=120,
         )
 
+    def shell(self, code: str) -> str:
+        """What it prints in the product's own shell."""
+        done = self.manage("shell", "--no-imports", "-c", code)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
     @contextmanager
     def second_worker(self, log: Path, *, within: Sequence[str] = (), **environment: str) -> Iterator[int]:
         """Another worker beside the site's own, as long as the context lasts; its process's number.
@@ -255,8 +279,7 @@ class Site:
             f"user = User.objects.create_user({name!r}, password={password!r})\n"
             "user.groups.add(Group.objects.get(name='clinician'))"
         )
-        done = self.manage("shell", "--no-imports", "-c", code)
-        assert done.returncode == 0, done.stderr
+        self.shell(code)
 
     @contextmanager
     def client(self, user: str = "clinician") -> Iterator[httpx.Client]:
@@ -297,6 +320,16 @@ class Site:
     def kept(self, name: str) -> bytes:
         """What storage keeps under this name."""
         return self.file(name).read_bytes()
+
+    def opened(self) -> dict[str, str]:
+        """Of each image's file that is there, the SHA-256 of what was sealed; nothing where it does not open."""
+        hashes: dict[str, str] = json.loads(self.shell(_OPENED))
+        return hashes
+
+    def pseudonym_of(self, patient_id: str) -> str:
+        """The patient's, as rows know them; empty where there is none."""
+        look = f"print(getattr(find_patient({patient_id!r}), 'pk', ''))"
+        return self.shell(f"from diagnoses.selectors.patients import find_patient\n{look}").strip()
 
     def _child(self, word: str) -> int:
         def found() -> list[int]:

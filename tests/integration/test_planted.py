@@ -1,10 +1,14 @@
 """What tells of a patient is planted in every place that takes it, and then looked for wherever it must not be."""
 
+import gzip
 import secrets
+import struct
+import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
-from zipfile import ZipFile
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import httpx
 import pytest
@@ -47,6 +51,19 @@ def planted_in(data: bytes, names: Iterator[str] | list[str] | None = None) -> s
     low = data.lower()
     words = {name: PLANTED[name].lower().encode() for name in names or PLANTED}
     return {name for name, word in words.items() if word in low or word.hex().encode() in low}
+
+
+def unpacked(data: bytes) -> bytes:
+    """What is in archives and deflated streams among the bytes: neither hides what must not be there."""
+    found = []
+    for mark, window in ((b"PK\x03\x04", -15), (b"\x1f\x8b\x08", 31), (b"\x78\x9c", 15)):
+        at = data.find(mark)
+        while at >= 0:
+            begin = at + 30 + sum(struct.unpack("<HH", data[at + 26 : at + 30].ljust(4, b"\0"))) if window < 0 else at
+            with suppress(zlib.error):
+                found.append(zlib.decompressobj(window).decompress(data[begin : begin + (1 << 22)], 1 << 24))
+            at = data.find(mark, at + 1)
+    return b"\n".join(found)
 
 
 def bytes_on_disk(folder: Path) -> Iterator[tuple[Path, bytes]]:
@@ -122,17 +139,30 @@ def test_nothing_that_is_served_holds_what_files_said_of_the_patient(asked: list
     assert [name for name in archive.namelist() if planted_in(name.encode())] == []
 
 
+def test_what_is_packed_is_looked_into() -> None:
+    archive = BytesIO()
+    with ZipFile(archive, "w", ZIP_DEFLATED) as file:
+        file.writestr("study.json", f"{SAID['clinical_note']} " * 9)
+    for data in (archive.getvalue(), gzip.compress(FILE_NAME.encode() * 9)):
+        assert not planted_in(data)
+    assert planted_in(unpacked(b"junk" + archive.getvalue())) == {"clinical_note"}
+    assert planted_in(unpacked(gzip.compress(FILE_NAME.encode() * 9))) == {"file name"}
+
+
 def test_nothing_is_kept_in_clear(running_site: Site, asked: list[httpx.Response]) -> None:
     site = running_site
     with site.database() as connection, connection.cursor() as cursor:
         cursor.execute("CHECKPOINT")
-    places, found, seen = 0, [], []
+    places, found, seen, zips = 0, [], [], []
     for name, data in (*tables_as_text(site), *redis_as_text(site), *bytes_on_disk(site.var)):
         places += 1
         seen += [str(name)] if SENDER.encode() in data else []
-        found += [(str(name), what) for what in planted_in(data)]
+        found += [(str(name), what) for what in planted_in(data + unpacked(data))]
+        zips += [str(name)] if b"PK\x03\x04" in data[:4] else []
     print(f"planted {len(PLANTED)} strings, looked in {places} places, found {len(found)}")
     assert found == []
+    assert zips == [], "packed exports lie sealed"
+    assert any("/exports/" in str(path) for path, _ in bytes_on_disk(site.var)), "there is one"
     # What is no secret is found in the same places, so that this would find what is one.
     for place in ("table auth_user", "/postgres/base/", "/postgres/pg_wal/"):
         assert any(place in name for name in seen), place

@@ -130,8 +130,8 @@ def read_by(site: Site, stream: Stream) -> set[int]:
     """The processes whose workers have answered images of the stream."""
     rows = site.rows(
         "SELECT DISTINCT j.worker_name FROM diagnoses_job j JOIN diagnoses_image i ON i.id = j.image_id "
-        "JOIN diagnoses_study s ON s.id = i.study_id WHERE s.patient_id = %s AND j.status = 'done'",
-        stream.patient,
+        "JOIN diagnoses_study s ON s.id = i.study_id WHERE s.subject_id::text = %s AND j.status = 'done'",
+        stream.pseudonym,
     )
     return {int(name.split(":")[1]) for (name,) in rows}
 

@@ -203,7 +203,7 @@ def test_an_answer_is_kept_with_its_doubt(study: Study, model_version: ModelVers
 
 def test_there_are_words_for_all_that_a_reader_may_say() -> None:
     assert set(INDETERMINATE_WORDS) == {IN_BAND, UNSTABLE}
-    assert set(WARNING_WORDS) == {HEAT_AT_BORDER, *GATE_FAULTS}
+    assert set(WARNING_WORDS) == {HEAT_AT_BORDER, batches.OTHER_PATIENT, *GATE_FAULTS}
 
 
 def test_a_stored_file_that_is_gone_fails_its_job_alone(study: Study, model_version: ModelVersion) -> None:

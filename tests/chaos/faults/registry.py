@@ -10,7 +10,7 @@ from tests.chaos.inputs import Inputs
 from tests.chaos.ledger import Ledger, SentStudy
 from tests.chaos.place import Place
 from tests.chaos.stream import Stream
-from tests.integration.books import GATE, shut_gate, wait_until_held
+from tests.integration.books import shut_gate, wait_until_held
 from tests.integration.site import Site
 
 
@@ -45,7 +45,7 @@ class Hands:
     def worker_held(self) -> Iterator[None]:
         """A worker that has read a batch and cannot save it, as long as the context lasts."""
         with shut_gate(self.site):
-            self.stream.deliver([self.inputs.valid(), self.inputs.valid(GATE), self.inputs.valid()], urgent=True)
+            self.stream.deliver([self.inputs.valid(), self.inputs.gate(), self.inputs.valid()], urgent=True)
             wait_until_held(self.site)
             yield
 
