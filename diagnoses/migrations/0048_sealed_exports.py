@@ -11,7 +11,7 @@ def remove_those_in_clear(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("diagnoses", "0046_upload_counts")]
+    dependencies = [("diagnoses", "0047_failed_attempts_in_words")]
 
     operations = [
         migrations.AddField(
