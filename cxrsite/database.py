@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from cxrsite.env import SECRETS, Environment, revealed
 
-_OWNERS_COMMANDS = {"migrate", "database_roles", "backup", "restore"}
+_OWNERS_COMMANDS = {"migrate", "database_roles", "backup", "restore", "archive_audit"}
 
 
 def acts_as_owner(arguments: Sequence[str]) -> bool:

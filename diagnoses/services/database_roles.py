@@ -88,6 +88,8 @@ def _statements(owner: str, application: str, append_only: Iterable[str]) -> Ite
     yield SQL("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {}").format(app)
     for table in append_only:
         yield SQL("REVOKE UPDATE, DELETE ON {} FROM {}").format(Identifier(table), app)
+    # Whoever is erased must be so in signed texts, too; a trigger lets them be emptied and in no way changed.
+    yield SQL("GRANT UPDATE (text) ON diagnoses_reading TO {}").format(app)
     for table in ("django_migrations", *PROOF_TABLES):
         yield SQL("REVOKE INSERT, UPDATE, DELETE ON {} FROM {}").format(Identifier(table), app)
     yield SQL("GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {}").format(app)

@@ -6,7 +6,7 @@ is emptied, their pictures are removed, and the key that opened it is gone, so t
 
 import uuid
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models.functions import Now
@@ -67,7 +67,7 @@ def purge_studies(*, actor: Actor, days: int) -> int:
                 AuditEntry(AuditAction.STUDIES_PURGED, actor, study, {"patient": str(subjects[study.pk]), "days": days})
                 for study in rows
             )
-            _remove_files(keys, [])
+            _remove_files(keys, _drop_exports_since(rows[0].created_at) if rows else [])
         purged += len(keys)
     return purged
 
@@ -100,10 +100,15 @@ def _lose_key(patients: Sequence[uuid.UUID]) -> None:
 
 def _drop_copies(patient: Patient) -> list[str]:
     """What was packed since the patient came, and searches that name somebody. Gives the files of the first."""
-    exports = Export.objects.filter(created_at__gte=patient.created_at)
+    SavedView.objects.filter(query__contains="find=").delete()
+    return _drop_exports_since(patient.created_at)
+
+
+def _drop_exports_since(moment: datetime) -> list[str]:
+    """Exports that may hold what was sent at that time or later. Gives their files."""
+    exports = Export.objects.filter(created_at__gte=moment)
     names = [name for name in exports.values_list("stored_name", flat=True) if name]
     exports.delete()
-    SavedView.objects.filter(query__contains="find=").delete()
     return names
 
 

@@ -71,6 +71,12 @@ def test_the_application_can_change_nothing_that_is_on_record(statement: str) ->
         assert is_refused(APPLICATION, statement.format(table, column=column)), table
 
 
+def test_the_application_may_empty_a_signed_text_and_change_nothing_else_of_it() -> None:
+    attempt(APPLICATION, "UPDATE diagnoses_reading SET text = text WHERE false")
+    for column in ("finding", "reader_name", "signed_at", "image_id"):
+        assert is_refused(APPLICATION, f"UPDATE diagnoses_reading SET {column} = {column} WHERE false"), column
+
+
 def test_the_application_cannot_write_what_proves_the_audit_whole() -> None:
     for table in PROOF_TABLES:
         for statement in ("INSERT INTO {} DEFAULT VALUES", "DELETE FROM {}", "TRUNCATE {}"):
