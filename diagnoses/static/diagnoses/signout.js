@@ -6,7 +6,7 @@ const form = document.getElementById("sign-out");
 async function leave() {
   const count = await waiting(form.dataset.user);
   if (count && !globalThis.confirm(form.dataset.waiting)) return;
-  if (count) sessionStorage.clear();
+  sessionStorage.clear(); // as well where `Clear-Site-Data` is not heeded
   form.elements.keep.value = count ? "1" : "";
   form.submit();
 }
