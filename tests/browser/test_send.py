@@ -93,8 +93,9 @@ def test_dicom_files_fill_in_their_patients_and_go_together_by_them(site: Site, 
     expect_all_answered(page, 4)
     assert images_of(site, "DCM-1") == ["one.dcm", "two.dcm"]
     assert images_of(site, "DCM-2-MENDED") == ["three.dcm"]
+    patients = [site.pseudonym_of(patient) for patient in ("DCM-1", "DCM-2-MENDED")]
     [(batches,)] = site.rows(
-        "SELECT count(DISTINCT batch) FROM diagnoses_study WHERE patient_id IN ('DCM-1', 'DCM-2-MENDED')"
+        "SELECT count(DISTINCT batch) FROM diagnoses_study WHERE subject_id::text = ANY(%s)", patients
     )
     assert batches == 1
 

@@ -68,7 +68,7 @@ def test_a_reload_in_the_middle_costs_nothing(site: Site, signed_in: Page, watch
     page.unroute(FILES)
     expect_all_answered(page, 5)
     assert len(images_of(site, "RELOAD-1")) == 5
-    assert len(site.rows("SELECT 1 FROM diagnoses_study WHERE patient_id = 'RELOAD-1'")) == 1
+    assert len(site.rows("SELECT 1 FROM diagnoses_study WHERE subject_id = %s", site.pseudonym_of("RELOAD-1"))) == 1
     page.reload()
     expect(rows(page).locator(".verdict")).to_have_text([ANSWERS] * 5)
     page.get_by_role("button", name="Clear the answered").click()
