@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from diagnoses.imaging import dicom
+from diagnoses.imaging import dicom, png
 from diagnoses.imaging.errors import ImageError, ImageFault
 from diagnoses.imaging.kinds import FileKind, kind_of
 
@@ -72,11 +72,21 @@ def _png_values(data: bytes) -> tuple[NDArray[Any], NDArray[Any] | None]:
 
     ANYDEPTH keeps the 16 bits of a 16-bit picture. A PNG is never turned, whatever it says of itself.
     """
+    data = _whole_png(data)
     flags = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
     if data[_PNG_COLOUR_TYPE] not in _PNG_COLOUR_TYPES:
         return _read(data, flags | cv2.IMREAD_GRAYSCALE), None
     colours = _read(data, flags | cv2.IMREAD_COLOR)
     return cv2.cvtColor(colours, cv2.COLOR_BGR2GRAY), colours
+
+
+def _whole_png(data: bytes) -> bytes:
+    """The picture to its end. The decoder is given nothing else: damage in an animation makes it end its process."""
+    try:
+        *_, end = png.look(data)
+    except png.PngError as error:
+        raise _damaged() from error
+    return data[:end]
 
 
 def _read(data: bytes, flags: int) -> NDArray[Any]:
