@@ -189,8 +189,9 @@ def test_every_secret_comes_from_the_operator_and_has_no_default() -> None:
     assert [name for name, rest in secrets if not re.match(r":\?.+", rest)] == []
 
 
-def test_the_databases_owner_is_known_to_the_one_service_that_migrates_and_to_no_other() -> None:
-    assert [name for name, service in OURS.items() if "DATABASE_OWNER_URL" in service["environment"]] == ["migrate"]
+def test_the_databases_owner_is_known_to_what_migrates_and_archives_and_to_no_other() -> None:
+    owners = {name for name, service in OURS.items() if "DATABASE_OWNER_URL" in service["environment"]}
+    assert owners == {"migrate", "archive"}
     urls = {service["environment"]["DATABASE_URL"] for service in OURS.values()}
     assert all(url.startswith("postgresql://cxr_application:${APPLICATION_PASSWORD:?") for url in urls)
     assert "database_roles" in str(SERVICES["migrate"]["command"])
@@ -231,10 +232,11 @@ def test_the_gpu_worker_is_built_with_the_gpus_lock() -> None:
     assert instructions(WORKER, "ARG") == ["LOCK=worker"]
 
 
-def test_every_service_is_started_again_but_the_one_that_runs_once() -> None:
+def test_every_service_is_started_again_but_those_that_run_once() -> None:
     assert {name: service.get("restart") for name, service in SERVICES.items()} == {
         **dict.fromkeys(SERVICES, "unless-stopped"),
         "migrate": "no",
+        "archive": "no",
     }
 
 
