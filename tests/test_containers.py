@@ -279,7 +279,7 @@ def test_a_service_of_ours_keeps_nothing_but_pictures_in_the_volume(name: str) -
     dockerfile = ROOT / OURS[name]["build"]["dockerfile"]
     media = f"{image_environment(dockerfile)['CXR_VAR_DIR']}/media"
     inside_var = [volume for volume in OURS[name]["volumes"] if "/var/lib" in volume]
-    audit = ["audit:" + media.removesuffix("media") + "audit"] if name == "scheduler" else []
+    audit = ["audit:" + media.removesuffix("media") + "audit"] if name in ("scheduler", "archive") else []
     assert inside_var == [f"media:{media}", *audit]
 
 
