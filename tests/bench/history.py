@@ -162,14 +162,8 @@ def seed(count: int) -> None:
     Rows are written past triggers and foreign keys, with what those would have seen to.
     """
     images = count * 5 // 4 // 33 * 33
-    facts = {
-        "owner": OWNER,
-        "other": OTHER,
-        "ward": WARD,
-        "images": images,
-        "studies": images // 3 * 2,
-        **keys_in_sql(),
-    }
+    facts: dict[str, object] = {"owner": OWNER, "other": OTHER, "ward": WARD, "images": images}
+    facts |= {"studies": images // 3 * 2, **keys_in_sql()}
     with connection.cursor() as cursor, _without_indexes(cursor):
         cursor.execute(
             "SET session_replication_role = replica; SET statement_timeout = 0; SET maintenance_work_mem = '512MB'"
@@ -178,11 +172,16 @@ def seed(count: int) -> None:
         cursor.execute(PEOPLE)
         for sql in (WORDS, _STUDIES, _IMAGES, _JOBS):
             cursor.execute(sql.format(**facts))
+            _look_at_tables(cursor)  # which were found empty before, and the next statement joins them
         cursor.execute(_RESULTS)
         cursor.execute(_TRANSITIONS)
         cursor.execute("SET session_replication_role = origin")
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE " + ", ".join(f"diagnoses_{table}" for table in _TABLES))
+        _look_at_tables(cursor)
+
+
+def _look_at_tables(cursor: Any) -> None:
+    cursor.execute("ANALYZE " + ", ".join(f"diagnoses_{table}" for table in _TABLES))
 
 
 @contextmanager
