@@ -119,7 +119,9 @@ class Address:
     @property
     def is_of_rows(self) -> bool:
         """Whether it names a row by a key that nobody guesses."""
-        return bool({"study_id", "image_id", "job_id", "export_id", "access_id"} & set(self.parameters))
+        keys = {"study_id", "image_id", "job_id", "export_id", "access_id"}
+        # The panel's page of who saw a study tells of the record, and is the same for one that never was.
+        return bool(keys & set(self.parameters)) and not self.route.startswith("admin/")
 
 
 def addresses() -> list[Address]:
@@ -160,7 +162,7 @@ class House:
             "name": "mobilenet_v2" if "version" in address.parameters else "cases",
             "version": "1.0.0",
             "token_id": ApiToken.objects.get(name="A script of the sender's").pk,
-            "pk": ModelVersion.objects.get().pk,
+            "pk": ModelVersion.objects.earliest("pk").pk,
             "id": self.people["sender"].pk,
             "object_id": self._row_of(address.route),
         } | others

@@ -53,7 +53,9 @@ def test_a_colleague_sees_it_in_each_list(colleague: User, study: Study) -> None
 
 
 @pytest.mark.parametrize("near", [True, False], ids=["among the nearest", "by an index"])
-@pytest.mark.parametrize("wanted", [HistoryFilter(), HistoryFilter(search="p-00"), HistoryFilter(patient_id="P-0001")])
+@pytest.mark.parametrize(
+    "wanted", [HistoryFilter(), HistoryFilter(search="p-0001"), HistoryFilter(patient_id="P-0001")]
+)
 def test_its_history_is_that_of_all_its_members(
     colleague: User, outsider: User, study: Study, wanted: HistoryFilter, near: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

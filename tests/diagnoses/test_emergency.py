@@ -9,10 +9,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from diagnoses.models import AuditEvent, EmergencyAccess, Notification, Patient, Study
-from diagnoses.models.audit import AuditAction
+from diagnoses.models.audit import AuditAction, Outcome
 from diagnoses.selectors.history import find_studies, history_page
 from diagnoses.selectors.ranges import HistoryFilter
 from diagnoses.selectors.studies import visible_to
+from diagnoses.services.patients import patient_for
 from tests.diagnoses.conftest import browser_of
 from tests.diagnoses.factory import last_event
 
@@ -39,7 +40,7 @@ def test_the_patients_studies_open_and_all_of_it_is_on_record(
     page = stranger.get(study).content.decode()
     access = EmergencyAccess.objects.get()
     event = last_event(AuditAction.GLASS_BROKEN)
-    assert (event.detail["outcome"], event.detail["reason"]) == ("granted", REASON)
+    assert (event.outcome, event.detail["reason"]) == (Outcome.SUCCESS, REASON)
     assert "P-0001" not in str(event.detail)
     assert last_event(AuditAction.STUDY_VIEWED).detail == {"emergency": str(access.pk)}
     assert reverse("mend_glass", args=[access.pk]) in page
@@ -47,7 +48,7 @@ def test_the_patients_studies_open_and_all_of_it_is_on_record(
 
 
 def test_it_opens_that_patient_alone_and_no_list(stranger: Client, outsider: User, clinician: User) -> None:
-    Study.objects.create(submitted_by=clinician, patient_id="P-0002")
+    Study.objects.create(submitted_by=clinician, subject=patient_for("P-0002"), patient_id="P-0002")
     take(stranger)
     assert [study.patient_id for study in visible_to(outsider)] == ["P-0001"]
     assert not find_studies(outsider, HistoryFilter()).exists()
@@ -85,7 +86,7 @@ def test_an_id_of_nobody_is_on_record_before_it_is_said_and_ends_for_the_hour(st
     assert [take(stranger, f"P-9{number}") for number in range(6)] == [400] * 5 + [429]
     assert take(stranger) == 429
     outcomes = AuditEvent.objects.filter(action=AuditAction.GLASS_BROKEN).order_by("id")
-    assert [event.detail["outcome"] for event in outcomes] == ["unknown"] * 5 + ["limited"] * 2
+    assert [event.detail["found"] for event in outcomes] == ["nobody"] * 5 + ["limited"] * 2
     assert not Notification.objects.exists()
     EmergencyAccess.objects.update(granted_at=timezone.now() - timedelta(hours=2))
     assert take(stranger) == 302
@@ -129,7 +130,7 @@ def test_a_right_that_is_lost_closes_it(stranger: Client, outsider: User, done_s
 
 def test_studies_of_one_patient_keep_one_pseudonym(stranger: Client, clinician: User, done_study: Study) -> None:
     take(stranger)
-    Study.objects.create(submitted_by=clinician, patient_id="P-0001")
+    Study.objects.create(submitted_by=clinician, subject=patient_for("P-0001"), patient_id="P-0001")
     take(stranger)
     assert Patient.objects.count() == 1
     assert Study.objects.filter(subject=Patient.objects.get()).count() == 2

@@ -117,7 +117,9 @@ def test_tokens_of_before_are_gone_with_their_table_and_rights(clinician: User) 
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
     kind = ContentType.objects.create(app_label="authtoken", model="tokenproxy")
     right = Permission.objects.create(content_type=kind, codename="add_tokenproxy", name="Can add token")
-    Group.objects.get(name="administrator").permissions.add(right)
+    # Past the signal that puts it on record, for which this old table has no columns.
+    administrators = Group.objects.get(name="administrator")
+    Group.permissions.through.objects.create(group=administrators, permission=right)
     LogEntry.objects.create(user=clinician, content_type=kind, action_flag=ADDITION, object_repr="a token")
     migrate()
     assert "authtoken_token" not in connection.introspection.table_names()
@@ -148,7 +150,8 @@ def test_what_was_looked_for_before_is_sealed_and_struck_out_of_the_audit(clinic
     kept = SavedView.objects.get().query
     assert "Nguyen" not in kept
     assert opened_query(clinician.pk, QueryDict(kept)).dict() == {"search": "Nguyen", "label": "NORMAL"}
-    assert AuditEvent.objects.get().detail == {"filter": {"search": "yes", "label": "NORMAL"}}
+    event = AuditEvent.objects.get(action="history_exported")
+    assert event.detail == {"filter": {"search": "yes", "label": "NORMAL"}}
 
 
 def test_the_way_back_is_open(clinician: User) -> None:
