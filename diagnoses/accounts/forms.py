@@ -14,6 +14,7 @@ from django.core.exceptions import ValidationError
 
 from diagnoses.accounts.attempts import counted, counted_code, taken_back
 from diagnoses.accounts.codes import take_code
+from diagnoses.selectors.second_factors import has_lost_secrets
 
 
 class SignInForm(LoginForm):  # type: ignore[misc]
@@ -32,7 +33,12 @@ class _Code:
     def clean_code(self) -> str:
         """The code, once."""
         attempt = counted_code(context.request, self.user)
-        code: str = super().clean_code()  # type: ignore[misc]
+        try:
+            code: str = super().clean_code()  # type: ignore[misc]
+        except ValidationError:
+            if has_lost_secrets(self.user):
+                raise get_adapter().validation_error("lost_secret") from None
+            raise
         authenticator = self.authenticator  # type: ignore[attr-defined]
         if authenticator.type == Authenticator.Type.TOTP and not take_code(authenticator, code):
             _say_failed(self.user, authenticator)
