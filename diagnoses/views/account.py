@@ -61,12 +61,18 @@ def session_left(request: HttpRequest) -> JsonResponse:
 
 
 class SignOut(LogoutView):
-    """Ends the session, and has the browser forget what it kept of it."""
+    """Ends the session, and has the browser forget the pages that it kept of it."""
+
+    http_method_names = ["get", "head", "options", "post"]
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Who comes by the sign-in, having pressed the button after the end, has signed in to go on."""
+        return redirect("worklist")
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """All of it, unless files wait there to be sent, which the page has said then."""
+        """The page's own script has removed what was the user's; what others keep in this browser stays."""
         answer = super().post(request, *args, **kwargs)
-        answer["Clear-Site-Data"] = '"cache"' if request.POST.get("keep") else '"cache", "storage"'
+        answer["Clear-Site-Data"] = '"cache"'
         return answer
 
 
