@@ -102,6 +102,9 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
         "cannot_delete_authenticator": gettext_lazy(
             "Your role needs a second factor, and this is the last one. Set up another one first."
         ),
+        "cannot_generate_recovery_codes": gettext_lazy(
+            "Recovery codes stand in for a second factor. Set up an authenticator app or a security key first."
+        ),
         "incorrect_code": gettext_lazy("This code is not right, or was used already. Wait for the next one."),
         "lost_secret": gettext_lazy(
             "This code is not right, or cannot be checked any more, since this site has lost the key to your codes. "

@@ -65,7 +65,7 @@ class SignOut(LogoutView):
 
     http_method_names = ["get", "head", "options", "post"]
 
-    def get(self, request: HttpRequest) -> HttpResponse:
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Who comes by the sign-in, having pressed the button after the end, has signed in to go on."""
         return redirect("worklist")
 
@@ -82,9 +82,8 @@ sign_out = SignOut.as_view()
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 def sessions(request: HttpRequest) -> HttpResponse:
-    """Where one is signed in; a POST ends all other sessions, having confirmed who one is."""
-    elsewhere = confirm_first(request) if request.method == "POST" else None
-    return elsewhere or session_views.list_usersessions(request)
+    """Where one is signed in, having confirmed who one is; a POST ends all other sessions."""
+    return confirm_first(request) or session_views.list_usersessions(request)
 
 
 @login_not_required
@@ -140,7 +139,7 @@ def change_password(request: HttpRequest) -> HttpResponse:
     return confirm_first(request) or allauth_views.password_change(request)
 
 
-@require_http_methods(["GET", "HEAD"])
+@require_http_methods(["GET", "HEAD", "OPTIONS"])
 @never_cache
 def recovery_codes(request: HttpRequest) -> HttpResponse:
     """The recovery codes; new ones instead where the site has lost the key to these."""

@@ -228,13 +228,15 @@ def test_a_user_sees_their_sessions_and_ends_the_others(clinician: User, outside
     here, elsewhere, anothers = visitor(), visitor("198.51.100.9"), visitor()
     for client, name in ((here, "clinician"), (elsewhere, "clinician"), (anothers, "outsider")):
         post_password(client, name)
+    for ask in (here.get, here.post):
+        assert ask(reverse("usersessions_list"))["Location"].startswith(reverse("account_reauthenticate"))
+    assert is_in(elsewhere)
+    confirm(here)
     page = text(here.get(reverse("usersessions_list")))
     assert page.count("list-group-item") == 2
     assert "198.51.100.9" in page
-    asked = here.post(reverse("usersessions_list"))
-    assert asked["Location"].startswith(reverse("account_reauthenticate"))
-    assert is_in(elsewhere)
-    confirm(here)
+    assert "Nothing was done yet" in page
+    assert "Nothing was done yet" not in text(here.get(reverse("usersessions_list")))
     here.post(reverse("usersessions_list"))
     assert (is_in(here), is_in(elsewhere), is_in(anothers)) == (True, False, True)
     assert [event.detail for event in events(AuditAction.SESSION_ENDED)] == [{"reason": "user"}]
