@@ -143,7 +143,10 @@ ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 5 * 60
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
-ACCOUNT_FORMS = {"login": "diagnoses.accounts.forms.SignInForm"}
+ACCOUNT_FORMS = {
+    "change_password": "diagnoses.accounts.forms.PasswordForm",
+    "login": "diagnoses.accounts.forms.SignInForm",
+}
 MFA_ADAPTER = "diagnoses.accounts.adapter.SecondFactorAdapter"
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_FORMS = {

@@ -1,6 +1,7 @@
 """What allauth asks the product: whom to let in, in which words, and how secrets are kept."""
 
 import base64
+import secrets
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -8,10 +9,6 @@ from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.adapter import DefaultUserSessionsAdapter
-from cryptography.fernet import Fernet, MultiFernet
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import User
@@ -20,7 +17,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from diagnoses import audit
+from diagnoses import audit, factor_secrets
 from diagnoses.accounts.attempts import counted, taken_back
 from diagnoses.models.audit import AuditAction
 from diagnoses.selectors.second_factors import FACTORS, needs_second_factor
@@ -105,7 +102,14 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
         "cannot_delete_authenticator": gettext_lazy(
             "Your role needs a second factor, and this is the last one. Set up another one first."
         ),
+        "cannot_generate_recovery_codes": gettext_lazy(
+            "Recovery codes stand in for a second factor. Set up an authenticator app or a security key first."
+        ),
         "incorrect_code": gettext_lazy("This code is not right, or was used already. Wait for the next one."),
+        "lost_secret": gettext_lazy(
+            "This code is not right, or cannot be checked any more, since this site has lost the key to your codes. "
+            "Use a security key, or ask an administrator to remove your second factors."
+        ),
     }
 
     def get_totp_label(self, user: User) -> str:
@@ -120,11 +124,11 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
 
     def encrypt(self, text: str) -> str:
         """Secrets stand in the database under a key that does not."""
-        return _cipher().encrypt(text.encode()).decode()
+        return factor_secrets.sealed(text)
 
     def decrypt(self, encrypted_text: str) -> str:
-        """What was encrypted above."""
-        return _cipher().decrypt(encrypted_text.encode()).decode()
+        """What was encrypted above; where no key opens it any more, a secret that nobody has, so that no code fits."""
+        return factor_secrets.opened(encrypted_text) or base64.b32encode(secrets.token_bytes(20)).decode()
 
     def generate_authenticator_name(self, user: User, type: Any) -> str:  # noqa: A002 - as allauth calls it
         """For a key that was given no name."""
@@ -140,13 +144,3 @@ class SessionsAdapter(DefaultUserSessionsAdapter):  # type: ignore[misc]
         for session in sessions:
             audit.record(AuditAction.SESSION_ENDED, audit.user_actor(session.user, session.ip), reason="user")
         super().end_sessions(sessions)
-
-
-def _cipher() -> MultiFernet:
-    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    return MultiFernet([_fernet(str(key)) for key in keys])
-
-
-def _fernet(key: str) -> Fernet:
-    derived = HKDF(SHA256(), 32, salt=None, info=b"second factors").derive(key.encode())
-    return Fernet(base64.urlsafe_b64encode(derived))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from allauth.account.forms import LoginForm
+from allauth.account.forms import ChangePasswordForm, LoginForm
 from allauth.core import context
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
@@ -11,9 +11,11 @@ from allauth.mfa.signals import authentication_failed
 from allauth.mfa.totp.forms import ActivateTOTPForm
 from allauth.mfa.webauthn.forms import AuthenticateWebAuthnForm, ReauthenticateWebAuthnForm
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 
 from diagnoses.accounts.attempts import counted, counted_code, taken_back
 from diagnoses.accounts.codes import take_code
+from diagnoses.selectors.second_factors import has_lost_secrets
 
 
 class SignInForm(LoginForm):  # type: ignore[misc]
@@ -24,6 +26,20 @@ class SignInForm(LoginForm):  # type: ignore[misc]
         return str(self.cleaned_data["login"])
 
 
+class PasswordForm(ChangePasswordForm):  # type: ignore[misc]
+    """The current password, and a new one twice."""
+
+    def clean(self) -> Any:
+        """What was typed, both new ones the same."""
+        cleaned = super().clean()
+        if cleaned.get("password1") and "password2" in self.data and self.has_error("password2"):
+            differ = self.data["password2"] != cleaned["password1"]
+            if self.data["password2"] and differ:
+                del self.errors["password2"]
+                self.add_error("password2", _("The two new passwords are not the same. Type both again."))
+        return cleaned
+
+
 class _Code:
     """A code of an authenticator app, or one for recovery."""
 
@@ -32,7 +48,12 @@ class _Code:
     def clean_code(self) -> str:
         """The code, once."""
         attempt = counted_code(context.request, self.user)
-        code: str = super().clean_code()  # type: ignore[misc]
+        try:
+            code: str = super().clean_code()  # type: ignore[misc]
+        except ValidationError:
+            if has_lost_secrets(self.user):
+                raise get_adapter().validation_error("lost_secret") from None
+            raise
         authenticator = self.authenticator  # type: ignore[attr-defined]
         if authenticator.type == Authenticator.Type.TOTP and not take_code(authenticator, code):
             _say_failed(self.user, authenticator)

@@ -83,9 +83,10 @@ class SecondFactorMiddleware(MiddlewareMixin):
             return redirect("sign_in")
         match = request.resolver_match
         is_open = match is not None and match.view_name in OPEN_WITHOUT_FACTOR
-        if is_open or not may_be_lacking(request.session) or not lacks_second_factor(user):
+        if not may_be_lacking(request.session) or not lacks_second_factor(user):
             return None
-        return redirect("security")
+        request.lacks_factor = True  # type: ignore[attr-defined]  # for the header, which then leads nowhere
+        return None if is_open else redirect("security")
 
 
 def leave(request: HttpRequest) -> None:

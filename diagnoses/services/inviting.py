@@ -42,15 +42,15 @@ def invite(*, user: User, actor: Actor) -> str:
 
 
 def mail_invitation(*, user: User, path: str) -> bool:
-    """Send the link to the user, where there is a mail server and an address. Whether it was sent."""
+    """Send the link to the user, where there is a mail server and an address. Whether it was sent.
+
+    In all languages of the site: who has not been here yet has chosen none.
+    """
     if not settings.CXR_SENDS_MAIL or not user.email:
         return False
-    with translation.override(settings.LANGUAGE_CODE):
-        subject = _("Your account at the chest X-ray reader")
-        text = _("Choose your password within %(days)s days. The link works once: %(link)s") % {
-            "days": VALID_DAYS,
-            "link": f"{settings.CXR_SITE_URL}{path}",
-        }
+    link = f"{settings.CXR_SITE_URL}{path}"
+    said = dict(_words(language, link) for language, _name in settings.LANGUAGES)
+    subject, text = " / ".join(said), "\n\n".join(said.values())
     try:
         send_mail(subject, f"{text}\n", settings.DEFAULT_FROM_EMAIL, [user.email])
     except (SMTPException, OSError) as error:
@@ -97,3 +97,10 @@ def _standing(token: str, *, lock: bool = False) -> Invitation | None:
 
 def _hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _words(language: str, link: str) -> tuple[str, str]:
+    with translation.override(language):
+        subject = _("Your account at the chest X-ray reader")
+        text = _("Choose your password within %(days)s days. The link works once: %(link)s")
+        return subject, text % {"days": VALID_DAYS, "link": link}

@@ -6,6 +6,7 @@ from allauth.account import views as allauth_views
 from allauth.account.internal.stagekit import clear_login
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes import views as code_views
 from allauth.mfa.webauthn.views import RemoveWebAuthnView
 from allauth.usersessions import views as session_views
 from allauth.usersessions.models import UserSession
@@ -26,7 +27,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from diagnoses.accounts import timeouts
 from diagnoses.accounts.again import confirm_first
-from diagnoses.selectors.second_factors import FACTORS, lacks_second_factor
+from diagnoses.selectors.second_factors import FACTORS, is_lost, lacks_second_factor
 from diagnoses.services.inviting import accept_invitation, invited_user
 
 
@@ -40,7 +41,7 @@ def security(request: HttpRequest) -> HttpResponse:
     context = {
         "factors": factors,
         "has_app": any(factor.type == Authenticator.Type.TOTP for factor in factors),
-        "recovery_left": len(recovery.wrap().get_unused_codes()) if recovery else None,
+        "recovery_left": _left(recovery) if recovery else None,
         "sessions": len(UserSession.objects.purge_and_list(request.user)),
         "lacks": lacks_second_factor(request.user),
         "tokens_url": _address_of("api_tokens"),
@@ -60,12 +61,18 @@ def session_left(request: HttpRequest) -> JsonResponse:
 
 
 class SignOut(LogoutView):
-    """Ends the session, and has the browser forget what it kept of it."""
+    """Ends the session, and has the browser forget the pages that it kept of it."""
+
+    http_method_names = ["get", "head", "options", "post"]
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Who comes by the sign-in, having pressed the button after the end, has signed in to go on."""
+        return redirect("worklist")
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """All of it, unless files wait there to be sent, which the page has said then."""
+        """The page's own script has removed what was the user's; what others keep in this browser stays."""
         answer = super().post(request, *args, **kwargs)
-        answer["Clear-Site-Data"] = '"cache"' if request.POST.get("keep") else '"cache", "storage"'
+        answer["Clear-Site-Data"] = '"cache"'
         return answer
 
 
@@ -75,9 +82,8 @@ sign_out = SignOut.as_view()
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 def sessions(request: HttpRequest) -> HttpResponse:
-    """Where one is signed in; a POST ends all other sessions, having confirmed who one is."""
-    elsewhere = confirm_first(request) if request.method == "POST" else None
-    return elsewhere or session_views.list_usersessions(request)
+    """Where one is signed in, having confirmed who one is; a POST ends all other sessions."""
+    return confirm_first(request) or session_views.list_usersessions(request)
 
 
 @login_not_required
@@ -133,6 +139,16 @@ def change_password(request: HttpRequest) -> HttpResponse:
     return confirm_first(request) or allauth_views.password_change(request)
 
 
+@require_http_methods(["GET", "HEAD", "OPTIONS"])
+@never_cache
+def recovery_codes(request: HttpRequest) -> HttpResponse:
+    """The recovery codes; new ones instead where the site has lost the key to these."""
+    of_user = Authenticator.objects.filter(user_id=request.user.pk, type=Authenticator.Type.RECOVERY_CODES)
+    if any(is_lost(codes) for codes in of_user):
+        return redirect("mfa_generate_recovery_codes")
+    return code_views.view_recovery_codes(request)  # type: ignore[no-any-return]
+
+
 class RemoveKey(RemoveWebAuthnView):  # type: ignore[misc]
     """Removes a security key, unless it is the last factor of somebody who needs one."""
 
@@ -146,6 +162,10 @@ class RemoveKey(RemoveWebAuthnView):  # type: ignore[misc]
 
 
 remove_key = RemoveKey.as_view()
+
+
+def _left(recovery: Authenticator) -> int:
+    return 0 if is_lost(recovery) else len(recovery.wrap().get_unused_codes())
 
 
 def _address_of(name: str) -> str:

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from diagnoses import audit
 from diagnoses.forms import EmergencyForm
-from diagnoses.models.emergency import open_emergencies
+from diagnoses.models.emergency import EmergencyAccess, open_emergencies
 from diagnoses.roles import MAY_BREAK_GLASS
 from diagnoses.selectors.emergencies import studies_under
 from diagnoses.services import emergencies
@@ -44,8 +44,8 @@ def break_glass(request: HttpRequest) -> HttpResponse:
 @permission_required(MAY_BREAK_GLASS, raise_exception=True)
 @never_cache
 def mend_glass(request: HttpRequest, access_id: uuid.UUID) -> HttpResponse:
-    """End one of the user's accesses."""
-    access = get_object_or_404(open_emergencies(request.user.pk or 0), pk=access_id)
+    """End one of the user's accesses; one that is over meanwhile is so already."""
+    access = get_object_or_404(EmergencyAccess, user=request.user.pk or 0, pk=access_id)
     emergencies.mend_glass(actor=audit.actor_of(request), access=access)
     return redirect("break_glass")
 

@@ -7,7 +7,7 @@ from typing import Any, Concatenate, ParamSpec
 from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect, QueryDict
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods
 
 from diagnoses.searching import opened_query, sealed_query, tells
 
@@ -15,12 +15,17 @@ _PAGES = ("history", "worklist")
 P = ParamSpec("P")
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 def find(request: HttpRequest, page: str) -> HttpResponseRedirect:
-    """Lead to a page that is narrowed as the form says, by an address that tells of no patient."""
+    """Lead to a page that is narrowed as the form says, by an address that tells of no patient.
+
+    Without a form, as after a sign-in that came between, to the page as it is.
+    """
     if page not in _PAGES:
         raise Http404
+    if request.method != "POST":
+        return HttpResponseRedirect(reverse(page))
     said = request.POST.copy()
     said.pop("csrfmiddlewaretoken", None)
     for name in [name for name, value in said.items() if not value]:

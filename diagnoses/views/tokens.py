@@ -20,7 +20,7 @@ from diagnoses.services.tokens import NewToken, create_token, revoke_token
 def api_tokens(request: HttpRequest) -> HttpResponse:
     """The user's tokens; a POST makes one, whose secret stands in this one answer and nowhere else."""
     assert isinstance(request.user, User)  # noqa: S101 - for the type checker; nobody else gets past the sign-in
-    if request.method == "POST" and (elsewhere := confirm_first(request)):
+    if elsewhere := confirm_first(request):
         return elsewhere
     form = TokenForm(request.POST if request.method == "POST" else None, user=request.user)
     if form.is_bound and form.is_valid():

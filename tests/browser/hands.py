@@ -12,6 +12,8 @@ from playwright.sync_api import FilePayload, Page, expect
 
 from tests import pictures
 from tests.integration.site import Site, wait_until
+from tests.stage.screens import PASSWORD as SCREENS_PASSWORD
+from tests.stage.screens import Screen
 
 STUDY = re.compile(r"/studies/[0-9a-f-]{36}/$")
 ALL_ANSWERED = "Every file has its answer."
@@ -44,6 +46,16 @@ def sign_in_silently(page: Page, account: Account) -> None:
     page.locator("#id_password").fill(account.password)
     page.locator("form button.btn-primary").click()
     page.wait_for_selector("#account")
+
+
+def visit(page: Page, screen: Screen, known: Mapping[str, str]) -> None:
+    """Open a page, saying once more who it is where that is asked first, and is not the page that is wanted."""
+    page.goto(screen.path.format_map(known))
+    if "/account/again/" in page.url and screen.name != "is-it-you":
+        page.locator("input[type=password]").fill(SCREENS_PASSWORD)
+        page.locator("main form button.btn-primary").click()
+        page.wait_for_url(f"**{screen.path}")
+    page.wait_for_load_state("networkidle")
 
 
 def choose(page: Page, files: Sequence[tuple[str, bytes]]) -> None:

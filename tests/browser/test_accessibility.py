@@ -8,7 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from tests.browser.conftest import OpenPage, Watch
-from tests.browser.hands import Account, sign_in_silently
+from tests.browser.hands import Account, sign_in_silently, visit
 from tests.integration.site import Site
 from tests.stage.screens import PASSWORD, SCREENS
 from tests.stage.site import furnish
@@ -51,7 +51,6 @@ def test_axe_finds_nothing_on_any_page(
             sign_in_silently(page, Account(user, PASSWORD))
         for screen in SCREENS:
             if screen.user == user:
-                page.goto(screen.path.format_map(known))
-                page.wait_for_load_state("networkidle")
+                visit(page, screen, known)
                 found += violations(page)
     assert not found, "\n".join(found)

@@ -166,6 +166,28 @@ def test_once_it_has_ended_nothing_of_a_patient_is_left_to_read(signed_in: Page,
     assert page.locator("textarea").first.input_value() == "typed"
 
 
+def test_a_page_that_comes_back_after_signing_in_elsewhere_still_sends_its_forms(
+    signed_in: Page, clinician: Account, read_study: ReadStudy
+) -> None:
+    page, other = signed_in, signed_in.context.new_page()
+    page.goto(read_study.path)
+    typed = page.locator("textarea").first
+    typed.fill("typed")
+    other.goto("/")
+    sign_out(other, clinician)
+    page.evaluate(LOOK)
+    hidden = page.get_by_role("alert").filter(has_text="You were signed out")
+    expect(hidden).to_be_visible()
+    expect(hidden.get_by_role("link", name="Sign in")).to_be_focused()
+    sign_in(other, clinician)
+    page.evaluate(LOOK)
+    expect(typed).to_be_focused()
+    assert typed.input_value() == "typed"
+    page.get_by_role("button", name=f"Account: {clinician.name}").click()
+    page.get_by_role("button", name="Dark").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
 def test_without_a_connection_the_page_is_hidden_when_its_time_has_passed(
     page: Page, clinician: Account, watch: Watch
 ) -> None:
@@ -179,21 +201,25 @@ def test_without_a_connection_the_page_is_hidden_when_its_time_has_passed(
     expect(page.locator("main")).to_be_hidden()
 
 
-def test_a_draft_of_another_user_is_removed_and_a_sign_out_leaves_nothing(
+def test_a_draft_of_another_user_is_removed_and_a_sign_out_leaves_nothing_but_what_the_device_has_chosen(
     signed_in: Page, clinician: Account, read_study: ReadStudy
 ) -> None:
     page = signed_in
     own = f"reading {page.locator('#idle').get_attribute('data-user')} x"
     page.evaluate("keys => keys.forEach((key) => sessionStorage.setItem(key, 'typed'))", [own, "reading 999999 x"])
+    page.evaluate("localStorage.setItem('worklist-keys-off', '1')")
     page.goto("/send/")
     assert [key for key in page.evaluate("Object.keys(sessionStorage)") if "reading" in key] == [own]
     assert page.evaluate("async () => (await indexedDB.databases()).length") == 1
     sign_out(page, clinician)
     assert [key for key in page.evaluate("Object.keys(sessionStorage)") if "reading" in key] == []
-    assert page.evaluate("async () => (await indexedDB.databases()).length") == 0
+    assert kept(page) == 0
+    assert page.evaluate("localStorage.getItem('worklist-keys-off')") == "1"
 
 
-def test_a_sign_out_says_before_that_files_wait_to_be_sent_and_keeps_them(signed_in: Page, clinician: Account) -> None:
+def test_a_sign_out_says_before_that_files_wait_to_be_sent_and_keeps_them(
+    signed_in: Page, clinician: Account, outsider: Account
+) -> None:
     page = signed_in
     page.goto("/send/")
     choose(page, fresh(2))
@@ -205,6 +231,9 @@ def test_a_sign_out_says_before_that_files_wait_to_be_sent_and_keeps_them(signed
     expect(page.locator("#tray")).to_be_visible()
     page.once("dialog", lambda dialog: dialog.accept())
     sign_out(page, clinician)
+    assert kept(page) == 2
+    sign_in(page, outsider)
+    sign_out(page, outsider)
     assert kept(page) == 2
     sign_in(page, clinician)
     page.goto("/send/")

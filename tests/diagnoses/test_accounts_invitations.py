@@ -10,6 +10,7 @@ from django.core import mail
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext, override
 
 from diagnoses.audit import Actor
 from diagnoses.models import AuditEvent, Invitation
@@ -119,8 +120,11 @@ def test_it_is_mailed_where_there_is_a_mail_server_and_an_address(
     page = act(panel, "invite", clinician)
     [message] = mail.outbox
     assert message.to == ["clinician@hospital.example"]
-    [link] = re.findall(r"/invitation/[\w-]+/", str(message.body))
+    [link] = set(re.findall(r"/invitation/[\w-]+/", str(message.body)))
     assert link in page
+    assert "The link works once" in message.body
+    with override("vi"):
+        assert gettext("Your account at the chest X-ray reader") in message.subject.split(" / ")
 
 
 def test_lost_factors_are_removed_on_record_and_sessions_end(panel: Client, clinician: User) -> None:
@@ -171,6 +175,8 @@ def test_an_administrator_says_again_who_they_are_first(administrator: User, cli
     assert client.post(url, data)["Location"].startswith(reverse("account_reauthenticate"))
     assert not Invitation.objects.exists()
     assert factors_of(clinician) == ["totp"]
+    client.post(reverse("account_reauthenticate"), {"password": PASSWORD, "next": url})
+    assert "Nothing was done yet: choose the action again" in text(client.get(url))
 
 
 def test_nobody_else_invites(auditor: User, clinician: User) -> None:

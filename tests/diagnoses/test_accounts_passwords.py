@@ -8,13 +8,14 @@ from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
+from django.urls import reverse
 
 from cxrsite import settings as site_settings
 from diagnoses.models import AuditEvent
 from diagnoses.models.audit import AuditAction
 from tests.conftest import PASSWORD
 from tests.diagnoses.conftest import browser_of
-from tests.diagnoses.signing_in import is_in, post_password, visitor
+from tests.diagnoses.signing_in import confirm, is_in, post_password, text, visitor
 
 
 @pytest.fixture(autouse=True)
@@ -155,3 +156,16 @@ def test_a_known_and_an_unknown_name_take_the_same_work(db: None) -> None:
 @pytest.mark.parametrize("name", ["", "x" * 151, "a\x00b"])
 def test_a_name_that_cannot_be_one_is_told(db: None, name: str) -> None:
     assert 'role="alert"' in post_password(visitor(), name).content.decode()
+
+
+@pytest.mark.parametrize("again", ["five words nobody else joint", ""])
+def test_two_new_passwords_that_differ_are_told_in_our_own_words(clinician: User, again: str) -> None:
+    client = visitor()
+    post_password(client, "clinician")
+    confirm(client)
+    form = {"oldpassword": PASSWORD, "password1": "five words nobody else joins", "password2": again}
+    page = text(client.post(reverse("account_change_password"), form))
+    assert ("The two new passwords are not the same" in page) is bool(again)
+    assert "You must type the same password" not in page
+    clinician.refresh_from_db()
+    assert clinician.check_password(PASSWORD)

@@ -13,7 +13,7 @@ from diagnoses.roles import Role
 from diagnoses.selectors.second_factors import lacks_second_factor
 from tests.conftest import make_user
 from tests.diagnoses.conftest import browser_of
-from tests.diagnoses.signing_in import code_at, confirm, give_app, post_password, visitor
+from tests.diagnoses.signing_in import code_at, confirm, give_app, post_password, text, visitor
 
 OPEN_TO_EVERYBODY = {
     "account_login",
@@ -85,11 +85,15 @@ def test_the_addresses_for_setting_up_do_open(clinician: User) -> None:
     client = visitor()
     post_password(client, "clinician")
     assert client.get(reverse("worklist"))["Location"] == reverse("security")
-    assert client.get(reverse("security")).status_code == 200
+    page = text(client.get(reverse("security")))
+    for name in ("notices", "history", "preferences", "help"):
+        assert f'href="{reverse(name)}"' not in page
+    assert reverse("sign_out") in page
     confirm(client)
     secret = client.get(reverse("mfa_activate_totp")).context["form"].secret
     client.post(reverse("mfa_activate_totp"), {"code": code_at(0, secret)})
-    assert client.get(reverse("worklist")).status_code == 200
+    page = client.get(reverse("worklist"))
+    assert f'href="{reverse("history")}"' in text(page)
 
 
 def test_who_has_none_may_sign_out_and_choose_a_language(clinician: User) -> None:

@@ -126,11 +126,19 @@ def test_near_the_end_of_the_whole_session_the_page_is_told_that_staying_does_no
     assert client.post(reverse("session_left")).json() == {"left": 60, "last": True, "user": str(clinician.pk)}
 
 
-def test_a_sign_out_clears_the_browser_but_for_files_that_wait_to_be_sent(clinician: User) -> None:
-    assert browser_of(clinician).post(reverse("sign_out"))["Clear-Site-Data"] == '"cache", "storage"'
+def test_a_sign_out_clears_the_cache_and_nothing_that_others_keep_in_the_browser(clinician: User) -> None:
     client = browser_of(clinician)
-    assert client.post(reverse("sign_out"), {"keep": "1"})["Clear-Site-Data"] == '"cache"'
+    assert client.post(reverse("sign_out"))["Clear-Site-Data"] == '"cache"'
     assert not is_in(client)
+
+
+def test_who_signs_in_after_a_sign_out_or_a_filter_of_an_ended_session_comes_to_a_page(clinician: User) -> None:
+    client = browser_of(clinician)
+    assert client.get(reverse("sign_out"))["Location"] == reverse("worklist")
+    assert is_in(client)
+    for page in ("history", "worklist"):
+        assert client.get(reverse("find", args=[page]))["Location"] == reverse(page)
+    assert client.get(reverse("find", args=["other"])).status_code == 404
 
 
 def test_a_session_is_written_once_a_minute_at_most(
@@ -220,13 +228,15 @@ def test_a_user_sees_their_sessions_and_ends_the_others(clinician: User, outside
     here, elsewhere, anothers = visitor(), visitor("198.51.100.9"), visitor()
     for client, name in ((here, "clinician"), (elsewhere, "clinician"), (anothers, "outsider")):
         post_password(client, name)
+    for ask in (here.get, here.post):
+        assert ask(reverse("usersessions_list"))["Location"].startswith(reverse("account_reauthenticate"))
+    assert is_in(elsewhere)
+    confirm(here)
     page = text(here.get(reverse("usersessions_list")))
     assert page.count("list-group-item") == 2
     assert "198.51.100.9" in page
-    asked = here.post(reverse("usersessions_list"))
-    assert asked["Location"].startswith(reverse("account_reauthenticate"))
-    assert is_in(elsewhere)
-    confirm(here)
+    assert "Nothing was done yet" in page
+    assert "Nothing was done yet" not in text(here.get(reverse("usersessions_list")))
     here.post(reverse("usersessions_list"))
     assert (is_in(here), is_in(elsewhere), is_in(anothers)) == (True, False, True)
     assert [event.detail for event in events(AuditAction.SESSION_ENDED)] == [{"reason": "user"}]

@@ -213,8 +213,8 @@ def test_a_wrong_wish_makes_no_token_and_says_so(sure: Client, change: dict[str,
 
 
 def test_a_token_is_made_only_by_who_said_once_more_who_it_is(browser: Client) -> None:
-    answer = browser.post(reverse("api_tokens"), PAGE)
-    assert answer["Location"].startswith(reverse("account_reauthenticate"))
+    for answer in (browser.get(reverse("api_tokens")), browser.post(reverse("api_tokens"), PAGE)):
+        assert answer["Location"].startswith(reverse("account_reauthenticate"))
     assert not ApiToken.objects.exists()
 
 
@@ -225,11 +225,15 @@ def test_a_token_is_revoked_by_its_user_alone(browser: Client, clinician: User, 
     assert client_with(new.secret).get(STUDIES).status_code == 200
     assert browser.post(address).status_code == 302
     assert client_with(new.secret).get(STUDIES).status_code == 401
+    confirm(browser)
     assert "Revoked" in browser.get(reverse("api_tokens")).content.decode()
 
 
 def test_an_outsiders_page_holds_nothing_of_ones_own_tokens(clinician: User, outsider: User) -> None:
     new = new_token(clinician, name="mine-alone")
-    page = browser_of(outsider).get(reverse("api_tokens")).content.decode()
+    theirs = browser_of(outsider)
+    confirm(theirs)
+    page = theirs.get(reverse("api_tokens")).content.decode()
+    assert "API tokens" in page
     assert new.token.start not in page
     assert "mine-alone" not in page

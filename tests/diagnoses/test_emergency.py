@@ -1,5 +1,6 @@
 """Emergency access: with a reason, for a while, for one patient, on record and told to others."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -60,7 +61,21 @@ def test_it_ends_with_its_time(stranger: Client, outsider: User, done_study: Stu
     take(stranger)
     EmergencyAccess.objects.update(until=timezone.now())
     assert stranger.get(reverse("study", args=[done_study.pk])).status_code == 404
-    assert stranger.post(reverse("mend_glass", args=[EmergencyAccess.objects.get().pk])).status_code == 404
+    answer = stranger.post(reverse("mend_glass", args=[EmergencyAccess.objects.get().pk]))
+    assert answer["Location"] == reverse("break_glass")
+    assert not AuditEvent.objects.filter(action=AuditAction.GLASS_MENDED).exists()
+
+
+def test_two_of_them_can_be_told_apart_in_their_banners_and_buttons(
+    stranger: Client, clinician: User, done_study: Study
+) -> None:
+    Study.objects.create(submitted_by=clinician, patient_id="P-0002")
+    take(stranger, reason="collapsed in the ward")
+    take(stranger, "P-0002", "unconscious after a fall")
+    page = re.sub(r"\s+", " ", stranger.get("/").content.decode())
+    for reason in ("collapsed in the ward", "unconscious after a fall"):
+        assert re.search(rf"Emergency access from [^<]+</strong> <span[^>]*>“{reason}”", page)
+        assert f'End it now<span class="visually-hidden"> “{reason}”' in page
 
 
 def test_its_user_ends_it_before(stranger: Client, done_study: Study) -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser.chromium_options import launch
-from tests.browser.hands import Account, sign_in_silently
+from tests.browser.hands import Account, sign_in_silently, visit
 from tests.integration.site import Site
 from tests.stage.screens import PASSWORD, SCREENS, Screen
 from tests.stage.site import furnish
@@ -81,7 +81,7 @@ def _take_all(
             sign_in_silently(page, Account(user, PASSWORD))
         for screen in wanted:
             if screen.user == user:
-                page.goto(screen.path.format_map(known))
+                visit(page, screen, known)
                 _save(page, folder / f"{screen.name}-{language}-{theme}-{size}.png")
         context.close()
 

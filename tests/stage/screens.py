@@ -38,8 +38,8 @@ SCREENS = (
     Screen("model", "/models/{model}/"),
     Screen("preferences", "/preferences/"),
     Screen("security", "/account/"),
+    Screen("is-it-you", "/account/password/"),  # before those that ask first
     Screen("sessions", "/account/sessions/"),
-    Screen("is-it-you", "/account/password/"),
     Screen("api-tokens", "/account/tokens/"),
     Screen("not-found", "/there-is-no-such-page/"),
 )

@@ -1,5 +1,7 @@
 // Somebody is there: said at most once a minute. Two minutes before the session ends, the page says so; once it is over,
 // nothing of the page is left to be read. What was typed stays in it, and is shown again to the same user alone.
+import { renewTokens } from "./csrf.js";
+
 const banner = document.getElementById("idle");
 const words = document.getElementById("idle-words");
 const stay = document.getElementById("idle-stay");
@@ -14,8 +16,10 @@ const OVER = { left: 0 };
 let saidAt = performance.now();
 let endsAt = Date.now() + Number(banner.dataset.left) * 1000;
 let timer = 0;
+let focused = null;
 
 async function ask(method) {
+  renewTokens();
   const body = method === "POST" ? new FormData(stay) : undefined;
   const answer = await fetch(banner.dataset.address, { method, body, headers: { Accept: "application/json" } });
   if (answer.redirected || answer.status === 401) return OVER;
@@ -54,12 +58,19 @@ function show(left, last) {
 
 function conceal(isOver) {
   if (signedOut.hidden !== isOver) return;
+  const had = document.activeElement;
   signedOut.hidden = !isOver;
   document.body.toggleAttribute("data-over", isOver);
   document.title = isOver ? signedOut.dataset.title : title;
-  if (!isOver) return;
+  if (!isOver) {
+    renewTokens();
+    focused?.focus({ preventScroll: true });
+    return;
+  }
+  focused = had;
   for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
   if (document.fullscreenElement) document.exitFullscreen();
+  signedOut.querySelector("a").focus();
 }
 
 function somebodyIsThere() {

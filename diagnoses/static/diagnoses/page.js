@@ -1,4 +1,6 @@
-// What every page does: it says when the device is offline.
+// What every page does: it says when the device is offline, and sends its forms with the token of now.
+import "./csrf.js";
+
 const offline = document.getElementById("offline");
 
 function say() {

@@ -1,12 +1,9 @@
 // Asking the server, and telling apart the ways in which it may not answer.
+import { token } from "../csrf.js";
 import { say } from "./words.js";
 
 const STALLED_MS = 60_000;
 const WORTH_REPEATING = new Set([0, 408, 425, 429]);
-
-function token() {
-  return document.cookie.match(/(?:^|; )(?:__Host-)?csrftoken=([^;]+)/)?.[1] ?? "";
-}
 
 // A JSON answer; null where there is none to be had now; "signed-out" where the sign-in page came instead.
 export async function ask(url, options = {}) {

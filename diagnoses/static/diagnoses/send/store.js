@@ -39,6 +39,19 @@ export async function waiting(user) {
   }
 }
 
+// Removes all that is kept here of this user, and nothing of anybody else's.
+export async function forget(user) {
+  try {
+    const database = await opened();
+    const removing = database.transaction(KINDS, "readwrite");
+    for (const kind of KINDS) removing.objectStore(kind).delete(IDBKeyRange.bound([user], [user, []]));
+    await committed(removing);
+    database.close();
+  } catch {
+    // This browser keeps nothing.
+  }
+}
+
 export class Store {
   #database = null;
   #user;
