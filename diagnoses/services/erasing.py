@@ -6,15 +6,18 @@ is emptied, their pictures are removed, and the key that opened it is gone, so t
 
 import uuid
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.db import transaction
+from django.db.models import Max, Min, Q
 from django.db.models.functions import Now
 
 from diagnoses import audit, notices, storage
 from diagnoses.audit import Actor, AuditEntry
 from diagnoses.models import Export, Image, Job, Patient, Reading, RejectedFile, Result, SavedView, Study
 from diagnoses.models.audit import AuditAction
+from diagnoses.models.export import ExportStatus
+from diagnoses.searching import FIND
 from diagnoses.selectors.patients import find_patient
 
 _BATCH = 100
@@ -39,7 +42,7 @@ def erase_patient(*, actor: Actor, patient_id: str, reason: str) -> tuple[uuid.U
         studies = list(Study.objects.filter(subject=patient).values_list("pk", flat=True))
         _forget(studies)
         _lose_key([patient.pk])
-        names = _drop_copies(patient)
+        names = _drop_copies(studies)
         audit.record(AuditAction.PATIENT_ERASED, actor, patient, reason=reason, studies=len(studies))
         notices.tell(studies)
         _remove_files(studies, names)
@@ -67,7 +70,7 @@ def purge_studies(*, actor: Actor, days: int) -> int:
                 AuditEntry(AuditAction.STUDIES_PURGED, actor, study, {"patient": str(subjects[study.pk]), "days": days})
                 for study in rows
             )
-            _remove_files(keys, _drop_exports_since(rows[0].created_at) if rows else [])
+            _remove_files(keys, _drop_exports(_may_hold(keys)))
         purged += len(keys)
     return purged
 
@@ -98,15 +101,25 @@ def _lose_key(patients: Sequence[uuid.UUID]) -> None:
     Patient.objects.filter(pk__in=patients).update(**gone)
 
 
-def _drop_copies(patient: Patient) -> list[str]:
-    """What was packed since the patient came, and searches that name somebody. Gives the files of the first."""
-    SavedView.objects.filter(query__contains="find=").delete()
-    return _drop_exports_since(patient.created_at)
+def _drop_copies(studies: Sequence[uuid.UUID]) -> list[str]:
+    """What may be packed of these studies, and searches that name somebody. Gives the files of the first."""
+    names_somebody = f"{FIND}="
+    SavedView.objects.filter(query__contains=names_somebody).delete()
+    return _drop_exports(_may_hold(studies) | Q(query__contains=names_somebody))
 
 
-def _drop_exports_since(moment: datetime) -> list[str]:
-    """Exports that may hold what was sent at that time or later. Gives their files."""
-    exports = Export.objects.filter(created_at__gte=moment)
+def _may_hold(studies: Sequence[uuid.UUID]) -> Q:
+    """Exports that may: their oldest study is no younger than all of these, and these were there before their end."""
+    if not studies:
+        return Q(pk__in=())
+    span = Study.objects.filter(pk__in=studies).aggregate(first=Min("created_at"), last=Max("created_at"))
+    packed = Q(status__in=[ExportStatus.RUNNING, ExportStatus.DONE], oldest_study_at__lte=span["last"])
+    return packed & (Q(ended_at=None) | Q(ended_at__gte=span["first"]))
+
+
+def _drop_exports(which: Q) -> list[str]:
+    """Gives their files."""
+    exports = Export.objects.filter(which)
     names = [name for name in exports.values_list("stored_name", flat=True) if name]
     exports.delete()
     return names

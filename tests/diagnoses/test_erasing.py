@@ -17,6 +17,7 @@ from diagnoses import sealing, storage
 from diagnoses.audit import Actor
 from diagnoses.models import AuditEvent, Export, Image, Job, ModelVersion, Patient, Reading, Result, SavedView, Study
 from diagnoses.models.audit import AuditAction
+from diagnoses.models.export import ExportStatus
 from diagnoses.selectors.files import images_without_file
 from diagnoses.selectors.history import find_jobs
 from diagnoses.selectors.patients import find_patient
@@ -97,13 +98,35 @@ def test_who_comes_again_after_being_erased_is_a_new_patient(study: Study, model
 
 
 def test_exports_that_may_hold_the_patient_and_searches_go_along(study: Study, clinician: User) -> None:
-    make_export(clinician)
+    make_export(clinician, oldest_study_at=study.created_at)
     save_view(user=clinician, page="history", name="him", query="patient_id=P-1")
     save_view(user=clinician, page="history", name="ill", query="label=PNEUMONIA")
     erase_patient(actor=WHO, patient_id="P-1", reason="x")
     assert not Export.objects.exists()
     assert not stored_files()
     assert [view.name for view in SavedView.objects.all()] == ["ill"]
+
+
+def test_exports_that_can_hold_a_purged_study_go_and_younger_and_earlier_ones_stay(study: Study) -> None:
+    sent, owner = timezone.now() - timedelta(days=31), study.submitted_by
+    Study.objects.filter(pk=study.pk).update(created_at=sent)
+    hour = timedelta(hours=1)
+    younger = make_export(owner, oldest_study_at=sent + hour)
+    earlier = make_export(owner, oldest_study_at=sent - 2 * hour, ended_at=sent - hour)
+    waiting = Export.objects.create(user=owner)
+    make_export(owner, oldest_study_at=sent)
+    Export.objects.create(user=owner, status=ExportStatus.RUNNING, oldest_study_at=sent - hour)
+    assert purge_studies(actor=WHO, days=30) == 1
+    assert set(Export.objects.all()) == {younger, earlier, waiting}
+    kept = study.subject.studies.get().images.get().stored_name
+    assert {file.name for file in storage.listing()} == {kept, younger.stored_name, earlier.stored_name}
+
+
+def test_an_export_that_was_asked_for_before_the_patient_came_and_packed_after_goes_too(study: Study) -> None:
+    before = study.subject.created_at - timedelta(days=1)
+    make_export(study.submitted_by, oldest_study_at=before, created_at=before)
+    erase_patient(actor=WHO, patient_id="P-1", reason="x")
+    assert not Export.objects.exists()
 
 
 def test_what_storage_does_not_let_go_is_not_called_erased(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
