@@ -1,4 +1,4 @@
-"""Exports know how old their oldest study is, so that what is purged takes those along that can hold it, and no other."""
+"""Exports know how old their oldest study is, so that purging takes along those that can hold what it purges."""
 
 from typing import Any
 
