@@ -28,11 +28,21 @@ class NoSuchPatientError(Exception):
     """Nobody has this ID."""
 
 
+class FilesLeftError(OSError):
+    """What was asked for is done, and some files could not be removed; they are swept later."""
+
+    def __init__(self, count: int, first: OSError) -> None:
+        super().__init__(
+            f"{count} files could not be removed yet ({first}). The scheduler removes them once storage lets it, and "
+            f"once they are older than CXR_ORPHAN_SECONDS."
+        )
+
+
 def erase_patient(*, actor: Actor, patient_id: str, reason: str) -> tuple[uuid.UUID, int]:
     """Erase the patient with this ID for good: their pseudonym, and how many studies they had.
 
-    All of it, or nothing but files that were removed already: then it is to be asked for again. Exports that may hold
-    one of the studies go, too, and what anybody saved to look for. Raises NoSuchPatientError and OSError.
+    Exports that may hold one of the studies go, too, and what anybody saved to look for. Raises NoSuchPatientError,
+    and FilesLeftError once all but some files is done.
     """
     with transaction.atomic():
         found = find_patient(patient_id)
@@ -42,20 +52,19 @@ def erase_patient(*, actor: Actor, patient_id: str, reason: str) -> tuple[uuid.U
         studies = list(Study.objects.filter(subject=patient).values_list("pk", flat=True))
         _forget(studies)
         _lose_key([patient.pk])
-        names = _drop_copies(studies)
+        files = [*_files_of(studies), *_drop_copies(studies)]
         audit.record(AuditAction.PATIENT_ERASED, actor, patient, reason=reason, studies=len(studies))
         notices.tell(studies)
-        _remove_files(studies, names)
+    _remove(files)
     return patient.pk, len(studies)
 
 
 def purge_studies(*, actor: Actor, days: int) -> int:
-    """Erase whose all studies are that were sent more than so many days ago; says how many. Raises OSError."""
+    """Erase whose all studies are that were sent more than so many days ago; says how many. Raises FilesLeftError."""
     purged = 0
     for studies in _batches(days):
         with transaction.atomic():
-            locked = Study.objects.select_for_update(of=("self",)).filter(pk__in=studies, subject__erased_at=None)
-            rows = list(locked.order_by("pk"))
+            rows = _locked(studies)
             subjects = {study.pk: study.subject_id for study in rows}
             keys = list(subjects)
             _forget(keys)
@@ -70,7 +79,8 @@ def purge_studies(*, actor: Actor, days: int) -> int:
                 AuditEntry(AuditAction.STUDIES_PURGED, actor, study, {"patient": str(subjects[study.pk]), "days": days})
                 for study in rows
             )
-            _remove_files(keys, _drop_exports(_may_hold(keys)))
+            files = [*_files_of(keys), *_drop_exports(_may_hold(keys))]
+        _remove(files)
         purged += len(keys)
     return purged
 
@@ -79,6 +89,14 @@ def _batches(days: int) -> Iterator[list[uuid.UUID]]:
     old = Study.objects.filter(created_at__lt=Now() - timedelta(days=days), subject__erased_at=None)
     while batch := list(old.order_by("created_at", "pk").values_list("pk", flat=True)[:_BATCH]):
         yield batch
+
+
+def _locked(studies: Sequence[uuid.UUID]) -> list[Study]:
+    """Those whose patient is not erased, and before them their patients, so that nothing more is sent for these."""
+    wanted = Study.objects.filter(pk__in=studies)
+    patients = Patient.objects.select_for_update().filter(pk__in=wanted.values("subject"), erased_at=None)
+    held = list(patients.order_by("pk").values_list("pk", flat=True))
+    return list(wanted.select_for_update(of=("self",)).filter(subject__in=held).order_by("pk"))
 
 
 def _forget(studies: Sequence[uuid.UUID]) -> None:
@@ -125,6 +143,17 @@ def _drop_exports(which: Q) -> list[str]:
     return names
 
 
-def _remove_files(studies: Sequence[uuid.UUID], others: Sequence[str]) -> None:
-    for name in [*Image.objects.filter(study__in=studies).values_list("stored_name", flat=True), *others]:
-        storage.remove(name)
+def _files_of(studies: Sequence[uuid.UUID]) -> list[str]:
+    return list(Image.objects.filter(study__in=studies).values_list("stored_name", flat=True))
+
+
+def _remove(files: Sequence[str]) -> None:
+    """To be done after the commit: a transaction that is undone, or idle for too long, must not have lost files."""
+    left: list[OSError] = []
+    for name in files:
+        try:
+            storage.remove(name)
+        except OSError as error:
+            left.append(error)
+    if left:
+        raise FilesLeftError(len(left), left[0])

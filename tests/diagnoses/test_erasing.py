@@ -18,11 +18,11 @@ from diagnoses.audit import Actor
 from diagnoses.models import AuditEvent, Export, Image, Job, ModelVersion, Patient, Reading, Result, SavedView, Study
 from diagnoses.models.audit import AuditAction
 from diagnoses.models.export import ExportStatus
-from diagnoses.selectors.files import images_without_file
+from diagnoses.selectors.files import held_names, images_without_file
 from diagnoses.selectors.history import find_jobs
 from diagnoses.selectors.patients import find_patient
 from diagnoses.selectors.ranges import HistoryFilter
-from diagnoses.services.erasing import NoSuchPatientError, erase_patient, purge_studies
+from diagnoses.services.erasing import FilesLeftError, NoSuchPatientError, erase_patient, purge_studies
 from diagnoses.services.key_rotation import rotate_keys
 from diagnoses.services.saved_views import save_view
 from diagnoses.states import JobStatus
@@ -129,14 +129,37 @@ def test_an_export_that_was_asked_for_before_the_patient_came_and_packed_after_g
     assert not Export.objects.exists()
 
 
-def test_what_storage_does_not_let_go_is_not_called_erased(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stuck(name: str) -> None:
-        raise OSError("stuck")
+def test_files_that_storage_does_not_let_go_are_named_and_swept_and_the_others_go(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stuck = study.images.get().stored_name
+    remove = storage.remove
 
-    monkeypatch.setattr(storage, "remove", stuck)
-    with pytest.raises(OSError, match="stuck"):
+    def remove_others(name: str) -> None:
+        if name == stuck:
+            raise OSError("stuck")
+        remove(name)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(storage, "remove", remove_others)
+        with pytest.raises(FilesLeftError, match=r"1 files could not be removed yet \(stuck\)"):
+            erase_patient(actor=WHO, patient_id="P-1", reason="x")
+    assert [file.name for file in storage.listing()] == [stuck]
+    assert find_patient("P-1") is None
+    assert Study.objects.get(pk=study.pk).is_erased
+    assert stuck not in held_names([stuck])
+
+
+def test_no_file_goes_where_erasing_is_undone(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = stored_files()
+
+    def broken(studies: Any) -> None:
+        raise DatabaseError("broken")
+
+    monkeypatch.setattr("diagnoses.services.erasing.notices.tell", broken)
+    with pytest.raises(DatabaseError, match="broken"):
         erase_patient(actor=WHO, patient_id="P-1", reason="x")
-    assert Study.objects.get(pk=study.pk).clinical_note == "Nguyen"
+    assert stored_files() == files
     assert find_patient("P-1")
 
 
