@@ -85,6 +85,15 @@ def purge_studies(*, actor: Actor, days: int) -> int:
     return purged
 
 
+def erase_again() -> int:
+    """Empty the studies of who is erased already, which a restored copy has filled again; says how many there are."""
+    erased = list(Study.objects.exclude(subject__erased_at=None).order_by("pk").values_list("pk", flat=True))
+    for start in range(0, len(erased), _BATCH):
+        with transaction.atomic():
+            _forget(erased[start : start + _BATCH])
+    return len(erased)
+
+
 def _batches(days: int) -> Iterator[list[uuid.UUID]]:
     old = Study.objects.filter(created_at__lt=Now() - timedelta(days=days), subject__erased_at=None)
     while batch := list(old.order_by("created_at", "pk").values_list("pk", flat=True)[:_BATCH]):

@@ -20,9 +20,10 @@ from diagnoses.models.audit import AuditAction
 from diagnoses.models.export import ExportStatus
 from diagnoses.selectors.files import held_names, images_without_file
 from diagnoses.selectors.history import find_jobs
+from diagnoses.selectors.originals import read_original
 from diagnoses.selectors.patients import find_patient
 from diagnoses.selectors.ranges import HistoryFilter
-from diagnoses.services.erasing import FilesLeftError, NoSuchPatientError, erase_patient, purge_studies
+from diagnoses.services.erasing import FilesLeftError, NoSuchPatientError, erase_again, erase_patient, purge_studies
 from diagnoses.services.key_rotation import rotate_keys
 from diagnoses.services.saved_views import save_view
 from diagnoses.states import JobStatus
@@ -188,6 +189,27 @@ def test_with_the_last_of_their_studies_a_patients_key_goes(study: Study) -> Non
     call_command("purge", "--days", "30", stdout=None)
     assert Patient.objects.exclude(sealed_key=None).count() == 0
     assert Image.objects.exclude(words=[]).count() == Job.objects.exclude(words=[]).count() == 0
+
+
+def test_what_a_restored_copy_brings_back_of_the_erased_is_emptied_again_and_nobody_elses(study: Study) -> None:
+    other = make_study(
+        study.submitted_by, study.images.get().jobs.get().model_version, JobStatus.DONE, patient_id="P-2"
+    )
+    kept, image = other.images.get(), study.images.get()
+    words = kept.words
+    storage.write(image.stored_name, b"in clear")
+    overridden = {"override_code": "no_chest", "override_by": "clinician", "override_at": timezone.now()}
+    Job.objects.update(override_reason="Nguyen wants it", **overridden)
+    Image.objects.filter(pk=image.pk).update(file_key=None)
+    Patient.objects.filter(pk=study.subject_id).update(erased_at=timezone.now(), sealed_key=None, key_version=None)
+    assert erase_again() == 2
+    again = Image.objects.get(pk=image.pk)
+    assert (again.words, again.jobs.get().override_reason) == ([], "erased")
+    with pytest.raises(FileNotFoundError, match="erased"):
+        read_original(again)
+    kept.refresh_from_db()
+    assert (kept.words, kept.jobs.get().override_reason) == (words, "Nguyen wants it")
+    assert words
 
 
 def test_without_a_time_to_keep_nothing_is_purged(db: None) -> None:
