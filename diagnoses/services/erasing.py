@@ -55,7 +55,7 @@ def erase_patient(*, actor: Actor, patient_id: str, reason: str) -> tuple[uuid.U
         files = [*_files_of(studies), *_drop_copies(studies)]
         audit.record(AuditAction.PATIENT_ERASED, actor, patient, reason=reason, studies=len(studies))
         notices.tell(studies)
-    _remove(files)
+    _remove([*files, *_drop_exports(_may_hold(studies))])
     return patient.pk, len(studies)
 
 
@@ -80,7 +80,7 @@ def purge_studies(*, actor: Actor, days: int) -> int:
                 for study in rows
             )
             files = [*_files_of(keys), *_drop_exports(_may_hold(keys))]
-        _remove(files)
+        _remove([*files, *_drop_exports(_may_hold(keys))])
         purged += len(keys)
     return purged
 
@@ -136,7 +136,10 @@ def _drop_copies(studies: Sequence[uuid.UUID]) -> list[str]:
 
 
 def _may_hold(studies: Sequence[uuid.UUID]) -> Q:
-    """Exports that may: their oldest study is no younger than all of these, and these were there before their end."""
+    """Exports that may: their oldest study is no younger than the youngest of these, which were there by their end.
+
+    Those are dropped with the rest, and again after the commit: until then packing may begin with the rows of before.
+    """
     if not studies:
         return Q(pk__in=())
     span = Study.objects.filter(pk__in=studies).aggregate(first=Min("created_at"), last=Max("created_at"))

@@ -130,6 +130,18 @@ def test_an_export_that_was_asked_for_before_the_patient_came_and_packed_after_g
     assert not Export.objects.exists()
 
 
+def test_an_export_that_is_begun_while_the_patient_is_erased_goes_too(
+    study: Study, clinician: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pack(studies: Any) -> None:
+        make_export(clinician, oldest_study_at=study.created_at)
+
+    monkeypatch.setattr("diagnoses.services.erasing.notices.tell", pack)
+    erase_patient(actor=WHO, patient_id="P-1", reason="x")
+    assert not Export.objects.exists()
+    assert not stored_files()
+
+
 def test_files_that_storage_does_not_let_go_are_named_and_swept_and_the_others_go(
     study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
