@@ -101,7 +101,7 @@ def _copy_files(names: list[str], manifest: Manifest, to: Path, key: str, say: S
                 raise BackupError(
                     f"A row speaks of {name}, and storage has no such file; see `sweep_files`."
                 ) from error
-            continue  # it was removed together with its row
+            continue  # it was removed together with its row, or its patient was erased
         manifest.files[name] = held
         copied += is_new
         size += held.bytes if is_new else 0

@@ -1,6 +1,6 @@
 """Restoring a backup into an empty system. All of it is verified before anything is written."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from diagnoses import audit, storage
 from diagnoses.backup import facts, site_keys, tools
 from diagnoses.backup.errors import BackupError
 from diagnoses.backup.making import DUMP, OPERATOR, Say
-from diagnoses.backup.manifest import Manifest, check_held, read_manifest
+from diagnoses.backup.manifest import Held, Manifest, check_held, read_manifest
 from diagnoses.backup.objects import Objects
 from diagnoses.models.audit import AuditAction
 from diagnoses.selectors.database import all_tables
@@ -26,6 +26,11 @@ INSERT INTO diagnoses_patient (id, created_at, erased_at)
 SELECT DISTINCT subject_id, now(), now() FROM diagnoses_study
 WHERE subject_id IS NOT NULL AND subject_id NOT IN (SELECT id FROM diagnoses_patient)
 """
+_FILES_OF_ERASED = """
+SELECT image.stored_name FROM diagnoses_image image
+JOIN diagnoses_study study ON study.id = image.study_id JOIN diagnoses_patient patient ON patient.id = study.subject_id
+WHERE patient.erased_at IS NOT NULL
+"""
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,8 @@ class Restored:
     keys: Manifest
     without_key: int
     """Patients whom the newer keys do not know any more: erased."""
+    files: int
+    """All but those of erased patients."""
     secrets: list[str]
     """The names of those that were written into the site's folder."""
 
@@ -49,9 +56,10 @@ def restore_backup(*, folder: Path, keys: Path, say: Say) -> Restored:
         say("Restoring the database")
         without_key = _load(folder, keys)
         _check_loaded(main)
-        say(f"Restoring {len(main.files)} files")
-        _restore_files(Objects(folder.parent), main, say)
-        return Restored(main, of_keys, without_key, site_keys.give_back(keys, of_keys))
+        files = _files_of_those_kept(main)
+        say(f"Restoring {len(files)} files")
+        _restore_files(Objects(folder.parent), files, say)
+        return Restored(main, of_keys, without_key, len(files), site_keys.give_back(keys, of_keys))
 
 
 def record_restore(restored: Restored) -> None:
@@ -61,7 +69,7 @@ def record_restore(restored: Restored) -> None:
         OPERATOR,
         made_at=restored.main.made_at.isoformat(),
         keys_made_at=restored.keys.made_at.isoformat(),
-        files=len(restored.main.files),
+        files=restored.files,
         without_key=restored.without_key,
     )
 
@@ -132,11 +140,19 @@ def _check_loaded(main: Manifest) -> None:
         raise BackupError("The audit does not end as it did when the backup was made.")
 
 
-def _restore_files(objects: Objects, main: Manifest, say: Say) -> None:
-    for number, (name, held) in enumerate(main.files.items(), 1):
+def _files_of_those_kept(main: Manifest) -> dict[str, Held]:
+    """All but those of who is erased: some may lie in clear."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FILES_OF_ERASED)
+        erased = {name for (name,) in cursor.fetchall()}
+    return {name: held for name, held in main.files.items() if name not in erased}
+
+
+def _restore_files(objects: Objects, files: Mapping[str, Held], say: Say) -> None:
+    for number, (name, held) in enumerate(files.items(), 1):
         objects.give_back(name, held)
         if number % _SAY_EVERY == 0:
-            say(f"  {number} of {len(main.files)} files")
+            say(f"  {number} of {len(files)} files")
 
 
 @contextmanager

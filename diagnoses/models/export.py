@@ -48,6 +48,7 @@ class Export(models.Model):
     status = models.CharField(max_length=7, choices=ExportStatus, default=ExportStatus.QUEUED)
     total = models.PositiveIntegerField(default=0, help_text="Studies to pack.")
     packed = models.PositiveIntegerField(default=0)
+    oldest_study_at = models.DateTimeField(null=True, editable=False, help_text="When the oldest of these was sent.")
     site_wide = models.BooleanField(default=False, help_text="Packed with the right to every study of the site.")
     department = models.ForeignKey(
         Department, models.PROTECT, null=True, blank=True, help_text="Packed as one of its members."

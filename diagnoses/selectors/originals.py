@@ -5,7 +5,9 @@ from diagnoses.models import Image
 
 
 def read_original(image: Image) -> bytes:
-    """The bytes that were sent. Raises OSError, FileNotFoundError among them."""
+    """The bytes that were sent. Raises OSError, FileNotFoundError among them, also where the patient was erased."""
+    if image.study.is_erased:
+        raise FileNotFoundError(f"{image.stored_name} is of a patient who was erased")
     return read_file(image.stored_name, image.file_key)
 
 

@@ -6,15 +6,18 @@ is emptied, their pictures are removed, and the key that opened it is gone, so t
 
 import uuid
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.db import transaction
+from django.db.models import Max, Min, Q
 from django.db.models.functions import Now
 
 from diagnoses import audit, notices, storage
 from diagnoses.audit import Actor, AuditEntry
 from diagnoses.models import Export, Image, Job, Patient, Reading, RejectedFile, Result, SavedView, Study
 from diagnoses.models.audit import AuditAction
+from diagnoses.models.export import ExportStatus
+from diagnoses.searching import FIND
 from diagnoses.selectors.patients import find_patient
 
 _BATCH = 100
@@ -25,11 +28,21 @@ class NoSuchPatientError(Exception):
     """Nobody has this ID."""
 
 
+class FilesLeftError(OSError):
+    """What was asked for is done, and some files could not be removed; they are swept later."""
+
+    def __init__(self, count: int, first: OSError) -> None:
+        super().__init__(
+            f"{count} files could not be removed yet ({first}). The scheduler removes them once storage lets it, and "
+            f"once they are older than CXR_ORPHAN_SECONDS."
+        )
+
+
 def erase_patient(*, actor: Actor, patient_id: str, reason: str) -> tuple[uuid.UUID, int]:
     """Erase the patient with this ID for good: their pseudonym, and how many studies they had.
 
-    All of it, or nothing but files that were removed already: then it is to be asked for again. Exports that may hold
-    one of the studies go, too, and what anybody saved to look for. Raises NoSuchPatientError and OSError.
+    Exports that may hold one of the studies go, too, and what anybody saved to look for. Raises NoSuchPatientError,
+    and FilesLeftError once all but some files is done.
     """
     with transaction.atomic():
         found = find_patient(patient_id)
@@ -39,20 +52,19 @@ def erase_patient(*, actor: Actor, patient_id: str, reason: str) -> tuple[uuid.U
         studies = list(Study.objects.filter(subject=patient).values_list("pk", flat=True))
         _forget(studies)
         _lose_key([patient.pk])
-        names = _drop_copies(patient)
+        files = [*_files_of(studies), *_drop_copies(studies)]
         audit.record(AuditAction.PATIENT_ERASED, actor, patient, reason=reason, studies=len(studies))
         notices.tell(studies)
-        _remove_files(studies, names)
+    _remove([*files, *_drop_exports(_may_hold(studies))])
     return patient.pk, len(studies)
 
 
 def purge_studies(*, actor: Actor, days: int) -> int:
-    """Erase whose all studies are that were sent more than so many days ago; says how many. Raises OSError."""
+    """Erase whose all studies are that were sent more than so many days ago; says how many. Raises FilesLeftError."""
     purged = 0
     for studies in _batches(days):
         with transaction.atomic():
-            locked = Study.objects.select_for_update(of=("self",)).filter(pk__in=studies, subject__erased_at=None)
-            rows = list(locked.order_by("pk"))
+            rows = _locked(studies)
             subjects = {study.pk: study.subject_id for study in rows}
             keys = list(subjects)
             _forget(keys)
@@ -67,15 +79,33 @@ def purge_studies(*, actor: Actor, days: int) -> int:
                 AuditEntry(AuditAction.STUDIES_PURGED, actor, study, {"patient": str(subjects[study.pk]), "days": days})
                 for study in rows
             )
-            _remove_files(keys, _drop_exports_since(rows[0].created_at) if rows else [])
+            files = [*_files_of(keys), *_drop_exports(_may_hold(keys))]
+        _remove([*files, *_drop_exports(_may_hold(keys))])
         purged += len(keys)
     return purged
+
+
+def erase_again() -> int:
+    """Empty the studies of who is erased already, which a restored copy has filled again; says how many there are."""
+    erased = list(Study.objects.exclude(subject__erased_at=None).order_by("pk").values_list("pk", flat=True))
+    for start in range(0, len(erased), _BATCH):
+        with transaction.atomic():
+            _forget(erased[start : start + _BATCH])
+    return len(erased)
 
 
 def _batches(days: int) -> Iterator[list[uuid.UUID]]:
     old = Study.objects.filter(created_at__lt=Now() - timedelta(days=days), subject__erased_at=None)
     while batch := list(old.order_by("created_at", "pk").values_list("pk", flat=True)[:_BATCH]):
         yield batch
+
+
+def _locked(studies: Sequence[uuid.UUID]) -> list[Study]:
+    """Those whose patient is not erased, and before them their patients, so that nothing more is sent for these."""
+    wanted = Study.objects.filter(pk__in=studies)
+    patients = Patient.objects.select_for_update().filter(pk__in=wanted.values("subject"), erased_at=None)
+    held = list(patients.order_by("pk").values_list("pk", flat=True))
+    return list(wanted.select_for_update(of=("self",)).filter(subject__in=held).order_by("pk"))
 
 
 def _forget(studies: Sequence[uuid.UUID]) -> None:
@@ -98,20 +128,44 @@ def _lose_key(patients: Sequence[uuid.UUID]) -> None:
     Patient.objects.filter(pk__in=patients).update(**gone)
 
 
-def _drop_copies(patient: Patient) -> list[str]:
-    """What was packed since the patient came, and searches that name somebody. Gives the files of the first."""
-    SavedView.objects.filter(query__contains="find=").delete()
-    return _drop_exports_since(patient.created_at)
+def _drop_copies(studies: Sequence[uuid.UUID]) -> list[str]:
+    """What may be packed of these studies, and searches that name somebody. Gives the files of the first."""
+    names_somebody = f"{FIND}="
+    SavedView.objects.filter(query__contains=names_somebody).delete()
+    return _drop_exports(_may_hold(studies) | Q(query__contains=names_somebody))
 
 
-def _drop_exports_since(moment: datetime) -> list[str]:
-    """Exports that may hold what was sent at that time or later. Gives their files."""
-    exports = Export.objects.filter(created_at__gte=moment)
+def _may_hold(studies: Sequence[uuid.UUID]) -> Q:
+    """Exports that may: their oldest study is no younger than the youngest of these, which were there by their end.
+
+    Those are dropped with the rest, and again after the commit: until then packing may begin with the rows of before.
+    """
+    if not studies:
+        return Q(pk__in=())
+    span = Study.objects.filter(pk__in=studies).aggregate(first=Min("created_at"), last=Max("created_at"))
+    packed = Q(status__in=[ExportStatus.RUNNING, ExportStatus.DONE], oldest_study_at__lte=span["last"])
+    return packed & (Q(ended_at=None) | Q(ended_at__gte=span["first"]))
+
+
+def _drop_exports(which: Q) -> list[str]:
+    """Gives their files."""
+    exports = Export.objects.filter(which)
     names = [name for name in exports.values_list("stored_name", flat=True) if name]
     exports.delete()
     return names
 
 
-def _remove_files(studies: Sequence[uuid.UUID], others: Sequence[str]) -> None:
-    for name in [*Image.objects.filter(study__in=studies).values_list("stored_name", flat=True), *others]:
-        storage.remove(name)
+def _files_of(studies: Sequence[uuid.UUID]) -> list[str]:
+    return list(Image.objects.filter(study__in=studies).values_list("stored_name", flat=True))
+
+
+def _remove(files: Sequence[str]) -> None:
+    """To be done after the commit: a transaction that is undone, or idle for too long, must not have lost files."""
+    left: list[OSError] = []
+    for name in files:
+        try:
+            storage.remove(name)
+        except OSError as error:
+            left.append(error)
+    if left:
+        raise FilesLeftError(len(left), left[0])

@@ -14,13 +14,13 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Min, Q, QuerySet
 from django.db.models.functions import Now
 from django.http import QueryDict
 
 from diagnoses import audit, storage
 from diagnoses.audit import Actor
-from diagnoses.models import Export, Job, ModelVersion, Notification, PauseChange
+from diagnoses.models import Export, Job, ModelVersion, Notification, PauseChange, Study
 from diagnoses.models.audit import AuditAction
 from diagnoses.models.export import ExportFault, ExportStatus
 from diagnoses.models.people import NoticeKind
@@ -139,13 +139,17 @@ def claim_export() -> ExportClaim | None:
             _end(Export.objects.filter(pk=export.pk), ExportStatus.FAILED, error_code=fault)
 
 
-def note_begin(*, claim: ExportClaim, total: int, site_wide: bool, department_id: int | None) -> bool:
+def note_begin(
+    *, claim: ExportClaim, studies: Collection[uuid.UUID], site_wide: bool, department_id: int | None
+) -> bool:
     """Say what is packed, and with which right, or as whose colleague.
 
     False where the export is not the worker's own any more.
     """
+    oldest = Study.objects.filter(pk__in=studies).aggregate(at=Min("created_at"))["at"]
+    what = {"total": len(studies), "oldest_study_at": oldest}
     seen = {"site_wide": site_wide, "department_id": department_id}
-    return bool(_held(claim).update(lease_until=_lease_end(), total=total, **seen))
+    return bool(_held(claim).update(lease_until=_lease_end(), **what, **seen))
 
 
 def note_progress(*, claim: ExportClaim, packed: int | None = None) -> bool:

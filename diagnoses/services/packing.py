@@ -88,7 +88,7 @@ def _pack(claim: ExportClaim) -> Iterator[None]:
     if not studies:
         raise _FaultError(ExportFault.NOTHING_LEFT)
     everything, there = sees_every_study(owner), sight_of(owner).department_id
-    if not exporting.note_begin(claim=claim, total=len(studies), site_wide=everything, department_id=there):
+    if not exporting.note_begin(claim=claim, studies=studies, site_wide=everything, department_id=there):
         raise _LostError
     name, key = storage.new_export_name(), sealing.new_key()
     with translation.override(_language_of(export)), sealed.writing(name, key) as file:

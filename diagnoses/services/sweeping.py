@@ -1,7 +1,8 @@
 """Removing files that no row speaks of.
 
 A file is written before the row that names it, so a crash between the two leaves a file that nobody will ever ask for,
-and a crash within the first an unfinished one. Neither may stay for ever: they are patients' pictures.
+and a crash within the first an unfinished one. Neither may stay for ever: they are patients' pictures. An
+erased patient's rows need no files: what erasing could not remove goes here, too.
 """
 
 import logging

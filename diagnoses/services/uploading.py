@@ -15,7 +15,7 @@ from diagnoses.audit import Actor
 from diagnoses.models import Image, Job, ModelVersion, RejectedFile, Study
 from diagnoses.models.audit import AuditAction
 from diagnoses.selectors.sight import department_of
-from diagnoses.services.patients import patient_for
+from diagnoses.services.patients import hold_patient, patient_for
 from diagnoses.services.receiving import STORAGE_FAULT, FileError, SentFile, receive, shown_name
 from diagnoses.services.submission import (
     KeyReusedError,
@@ -67,8 +67,9 @@ def upload_file(
 
     The first file that is taken makes the study. One that is refused is kept on record beside it, and where there is
     no study yet, nothing is kept. A file that came before with the same keys is given back as it stands. Raises
-    SubmissionError where nobody is signed in, the study is full or no model reads; QueueFullError while too much
-    waits, KeyReusedError where other things were said of the study, and StorageError where the file may come again.
+    SubmissionError where nobody is signed in, the study is full or was erased, or no model reads; QueueFullError while
+    too much waits, KeyReusedError where other things were said of the study, and StorageError where the file may come
+    again.
     """
     if actor.user is None:
         raise SubmissionError(_("Sign in to send studies."))
@@ -122,7 +123,7 @@ class _Intake:
             upload_key=self.upload_key,
         )
         with transaction.atomic():
-            study = self._studies().select_for_update(of=("self",)).first()
+            study = self._held_study()
             if study is None:
                 audit.record(AuditAction.UPLOAD_REFUSED, self.actor, rejected=[error.code])
                 return Uploaded(None, rejected=rejected)
@@ -167,7 +168,20 @@ class _Intake:
                     idempotency_key=self.sent.key,
                     idempotency_fingerprint=self.sent.fingerprint(self.wanted),
                 )
-        return self._studies().select_for_update(of=("self",)).get()
+        study = self._held_study()
+        assert study is not None  # noqa: S101 - for the type checker; studies are never deleted
+        return study
+
+    def _held_study(self) -> Study | None:
+        """The study with this key and its patient, held; None where there is none. Raises SubmissionError."""
+        found = self._studies().first()
+        if found is None:
+            return None
+        hold_patient(found.subject_id)
+        study = self._studies().select_for_update(of=("self",)).get()
+        if study.is_erased:
+            raise SubmissionError(_("This study was erased. Send the files as a new study."))
+        return study
 
     def _among(self, study: Study) -> Uploaded | None:
         """The file as it came before; None where the study has none of this key."""

@@ -12,11 +12,11 @@ from diagnoses import storage
 from diagnoses.backup import site_keys
 from diagnoses.backup.errors import BackupError
 from diagnoses.backup.facts import left_out
-from diagnoses.backup.making import DUMP, make_backup
+from diagnoses.backup.making import DUMP, _copy_files, make_backup
 from diagnoses.backup.manifest import Held, Manifest, hash_of, read_manifest, write_manifest
 from diagnoses.backup.objects import Objects
-from diagnoses.backup.restoring import restore_backup
-from diagnoses.models import ModelVersion
+from diagnoses.backup.restoring import _files_of_those_kept, restore_backup
+from diagnoses.models import ModelVersion, Patient
 from diagnoses.selectors.files import named_files
 from diagnoses.states import JobStatus
 from tests.diagnoses.factory import make_export, make_study
@@ -121,6 +121,32 @@ def test_every_sent_file_is_in_a_backup_and_no_packed_export(done_study: Any, mo
     images = {image.stored_name for study in owner.studies.all() for image in study.images.all()}
     assert set(named_files()) == images
     assert {"diagnoses_export", "diagnoses_apitoken", "django_session"} <= set(left_out())
+
+
+def test_an_erased_patients_files_are_not_missed_and_anybody_elses_are(
+    done_study: Any, model_version: ModelVersion, tmp_path: Path
+) -> None:
+    kept = make_study(done_study.submitted_by, model_version, JobStatus.QUEUED)
+    names = {study: study.images.get().stored_name for study in (done_study, kept)}
+    Patient.objects.filter(pk=done_study.subject_id).update(erased_at=AT)
+    assert list(named_files()) == [names[kept]]
+    dump = Held(sha256="", bytes=0)
+    manifest = Manifest(part="main", made_at=AT, versions={}, migrations=[], counts={}, dump=dump)
+    storage.remove(names[done_study])  # who was erased between the dump and its files
+    _copy_files([*names.values()], manifest, tmp_path, KEY, lambda words: None)
+    assert set(manifest.files) == {names[kept]}
+    storage.remove(names[kept])
+    with pytest.raises(BackupError, match=f"A row speaks of {names[kept]}"):
+        _copy_files([*names.values()], manifest, tmp_path, KEY, lambda words: None)
+
+
+def test_an_erased_patients_files_are_not_restored(done_study: Any, model_version: ModelVersion) -> None:
+    kept = make_study(done_study.submitted_by, model_version, JobStatus.QUEUED)
+    dump = Held(sha256="", bytes=0)
+    files = {study.images.get().stored_name: dump for study in (done_study, kept)}
+    manifest = Manifest(part="main", made_at=AT, versions={}, migrations=[], counts={}, dump=dump, files=files)
+    Patient.objects.filter(pk=done_study.subject_id).update(erased_at=AT)
+    assert set(_files_of_those_kept(manifest)) == {kept.images.get().stored_name}
 
 
 def test_a_whole_backup_passes_until_the_database_turns_out_not_to_be_empty(backup: Backup) -> None:

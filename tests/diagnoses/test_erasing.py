@@ -17,11 +17,13 @@ from diagnoses import sealing, storage
 from diagnoses.audit import Actor
 from diagnoses.models import AuditEvent, Export, Image, Job, ModelVersion, Patient, Reading, Result, SavedView, Study
 from diagnoses.models.audit import AuditAction
-from diagnoses.selectors.files import images_without_file
+from diagnoses.models.export import ExportStatus
+from diagnoses.selectors.files import held_names, images_without_file
 from diagnoses.selectors.history import find_jobs
+from diagnoses.selectors.originals import read_original
 from diagnoses.selectors.patients import find_patient
 from diagnoses.selectors.ranges import HistoryFilter
-from diagnoses.services.erasing import NoSuchPatientError, erase_patient, purge_studies
+from diagnoses.services.erasing import FilesLeftError, NoSuchPatientError, erase_again, erase_patient, purge_studies
 from diagnoses.services.key_rotation import rotate_keys
 from diagnoses.services.saved_views import save_view
 from diagnoses.states import JobStatus
@@ -97,7 +99,7 @@ def test_who_comes_again_after_being_erased_is_a_new_patient(study: Study, model
 
 
 def test_exports_that_may_hold_the_patient_and_searches_go_along(study: Study, clinician: User) -> None:
-    make_export(clinician)
+    make_export(clinician, oldest_study_at=study.created_at)
     save_view(user=clinician, page="history", name="him", query="patient_id=P-1")
     save_view(user=clinician, page="history", name="ill", query="label=PNEUMONIA")
     erase_patient(actor=WHO, patient_id="P-1", reason="x")
@@ -106,14 +108,71 @@ def test_exports_that_may_hold_the_patient_and_searches_go_along(study: Study, c
     assert [view.name for view in SavedView.objects.all()] == ["ill"]
 
 
-def test_what_storage_does_not_let_go_is_not_called_erased(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stuck(name: str) -> None:
-        raise OSError("stuck")
+def test_exports_that_can_hold_a_purged_study_go_and_younger_and_earlier_ones_stay(study: Study) -> None:
+    sent, owner = timezone.now() - timedelta(days=31), study.submitted_by
+    Study.objects.filter(pk=study.pk).update(created_at=sent)
+    hour = timedelta(hours=1)
+    younger = make_export(owner, oldest_study_at=sent + hour)
+    earlier = make_export(owner, oldest_study_at=sent - 2 * hour, ended_at=sent - hour)
+    waiting = Export.objects.create(user=owner)
+    make_export(owner, oldest_study_at=sent)
+    Export.objects.create(user=owner, status=ExportStatus.RUNNING, oldest_study_at=sent - hour)
+    assert purge_studies(actor=WHO, days=30) == 1
+    assert set(Export.objects.all()) == {younger, earlier, waiting}
+    kept = study.subject.studies.get().images.get().stored_name
+    assert {file.name for file in storage.listing()} == {kept, younger.stored_name, earlier.stored_name}
 
-    monkeypatch.setattr(storage, "remove", stuck)
-    with pytest.raises(OSError, match="stuck"):
+
+def test_an_export_that_was_asked_for_before_the_patient_came_and_packed_after_goes_too(study: Study) -> None:
+    before = study.subject.created_at - timedelta(days=1)
+    make_export(study.submitted_by, oldest_study_at=before, created_at=before)
+    erase_patient(actor=WHO, patient_id="P-1", reason="x")
+    assert not Export.objects.exists()
+
+
+def test_an_export_that_is_begun_while_the_patient_is_erased_goes_too(
+    study: Study, clinician: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pack(studies: Any) -> None:
+        make_export(clinician, oldest_study_at=study.created_at)
+
+    monkeypatch.setattr("diagnoses.services.erasing.notices.tell", pack)
+    erase_patient(actor=WHO, patient_id="P-1", reason="x")
+    assert not Export.objects.exists()
+    assert not stored_files()
+
+
+def test_files_that_storage_does_not_let_go_are_named_and_swept_and_the_others_go(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stuck = study.images.get().stored_name
+    remove = storage.remove
+
+    def remove_others(name: str) -> None:
+        if name == stuck:
+            raise OSError("stuck")
+        remove(name)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(storage, "remove", remove_others)
+        with pytest.raises(FilesLeftError, match=r"1 files could not be removed yet \(stuck\)"):
+            erase_patient(actor=WHO, patient_id="P-1", reason="x")
+    assert [file.name for file in storage.listing()] == [stuck]
+    assert find_patient("P-1") is None
+    assert Study.objects.get(pk=study.pk).is_erased
+    assert stuck not in held_names([stuck])
+
+
+def test_no_file_goes_where_erasing_is_undone(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = stored_files()
+
+    def broken(studies: Any) -> None:
+        raise DatabaseError("broken")
+
+    monkeypatch.setattr("diagnoses.services.erasing.notices.tell", broken)
+    with pytest.raises(DatabaseError, match="broken"):
         erase_patient(actor=WHO, patient_id="P-1", reason="x")
-    assert Study.objects.get(pk=study.pk).clinical_note == "Nguyen"
+    assert stored_files() == files
     assert find_patient("P-1")
 
 
@@ -142,6 +201,27 @@ def test_with_the_last_of_their_studies_a_patients_key_goes(study: Study) -> Non
     call_command("purge", "--days", "30", stdout=None)
     assert Patient.objects.exclude(sealed_key=None).count() == 0
     assert Image.objects.exclude(words=[]).count() == Job.objects.exclude(words=[]).count() == 0
+
+
+def test_what_a_restored_copy_brings_back_of_the_erased_is_emptied_again_and_nobody_elses(study: Study) -> None:
+    other = make_study(
+        study.submitted_by, study.images.get().jobs.get().model_version, JobStatus.DONE, patient_id="P-2"
+    )
+    kept, image = other.images.get(), study.images.get()
+    words = kept.words
+    storage.write(image.stored_name, b"in clear")
+    overridden = {"override_code": "no_chest", "override_by": "clinician", "override_at": timezone.now()}
+    Job.objects.update(override_reason="Nguyen wants it", **overridden)
+    Image.objects.filter(pk=image.pk).update(file_key=None)
+    Patient.objects.filter(pk=study.subject_id).update(erased_at=timezone.now(), sealed_key=None, key_version=None)
+    assert erase_again() == 2
+    again = Image.objects.get(pk=image.pk)
+    assert (again.words, again.jobs.get().override_reason) == ([], "erased")
+    with pytest.raises(FileNotFoundError, match="erased"):
+        read_original(again)
+    kept.refresh_from_db()
+    assert (kept.words, kept.jobs.get().override_reason) == (words, "Nguyen wants it")
+    assert words
 
 
 def test_without_a_time_to_keep_nothing_is_purged(db: None) -> None:

@@ -5,6 +5,7 @@ import json
 import re
 import tracemalloc
 from collections.abc import Iterator
+from datetime import timedelta
 from io import BytesIO, StringIO
 from typing import Any
 from zipfile import ZipFile
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
-from django.utils import translation
+from django.utils import timezone, translation
 
 from diagnoses import storage
 from diagnoses.audit import user_actor
@@ -75,6 +76,13 @@ def index_of(archive: ZipFile) -> list[dict[str, str]]:
 
 def pixels(data: bytes) -> Any:
     return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+
+
+def test_an_export_knows_how_old_its_oldest_study_is(done_study: Study, model_version: ModelVersion) -> None:
+    make_study(done_study.submitted_by, model_version, JobStatus.DONE)
+    Study.objects.filter(pk=done_study.pk).update(created_at=timezone.now() - timedelta(days=3))
+    packed(done_study.submitted_by)
+    assert the_export().oldest_study_at == Study.objects.get(pk=done_study.pk).created_at
 
 
 def test_a_study_is_packed_with_pictures_heatmaps_and_words(clinician: User, done: Job) -> None:

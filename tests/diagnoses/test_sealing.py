@@ -11,6 +11,7 @@ from django.core.exceptions import FieldError
 from django.db import connection
 from django.http import QueryDict
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from cxrsite.env import DataKeys, data_keys_of
@@ -126,8 +127,17 @@ def test_studies_without_a_patient_id_are_of_a_patient_each(db: None) -> None:
 
 def test_a_patient_who_is_made_twice_at_once_is_made_once(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     first = patient_for("P-1")
-    monkeypatch.setattr("diagnoses.services.patients.find_patient", lambda patient_id: None)
+    found = iter([None, first])
+    monkeypatch.setattr("diagnoses.services.patients._held", lambda index: next(found))
     assert patient_for("P-1") == first
+    assert Patient.objects.count() == 1
+
+
+def test_a_patient_is_held_while_a_study_is_made(db: None) -> None:
+    patient_for("P-1")
+    with CaptureQueriesContext(connection) as queries:
+        patient_for("P-1")
+    assert "FOR NO KEY UPDATE" in " ".join(query["sql"] for query in queries)
 
 
 def test_an_address_tells_of_no_patient_and_opens_for_its_user_alone() -> None:

@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from diagnoses import storage
 from diagnoses.management.commands import scheduler
-from diagnoses.models import Image, ModelVersion, Study
+from diagnoses.models import Image, ModelVersion, Patient, Study
 from diagnoses.selectors.files import images_without_file
 from diagnoses.services import sweeping
 from diagnoses.services.sweeping import sweep_orphans
@@ -75,6 +75,14 @@ def test_an_old_file_without_a_row_is_removed_and_those_with_rows_stay(kept: Stu
     assert sweep_orphans() == [lost]
     assert names_in_storage() == before
     assert len(before) == 2
+
+
+def test_an_old_file_of_an_erased_patient_is_removed_though_its_row_stays(kept: Study) -> None:
+    names = names_in_storage()
+    Patient.objects.filter(pk=kept.subject_id).update(erased_at=timezone.now())
+    assert set(sweep_orphans()) == names
+    assert names_in_storage() == set()
+    assert kept.images.count() == 2
 
 
 @pytest.mark.parametrize("name", [UNFINISHED, "heatmaps/ab/abcdef-1.png"], ids=["unfinished", "heatmap"])

@@ -16,6 +16,7 @@ from diagnoses.models.audit import AuditAction
 from diagnoses.models.job import Purpose
 from diagnoses.models.registry import Standing
 from diagnoses.selectors.originals import read_original
+from diagnoses.services.erasing import erase_patient
 from diagnoses.services.receiving import SentFile
 from diagnoses.services.registry import report_worker
 from diagnoses.services.submission import KeyReusedError, QueueFullError, StudyDetails, SubmissionError, submit_study
@@ -247,3 +248,16 @@ def test_a_commit_whose_end_is_unknown_leaves_the_file(clinician: User, monkeypa
     with pytest.raises(ConnectionError):
         upload(clinician)
     assert len(stored_files()) == 1
+
+
+def test_a_study_whose_patient_was_erased_takes_nothing_and_says_what_to_do(clinician: User) -> None:
+    upload(clinician)
+    erase_patient(actor=Actor(None, "terminal"), patient_id="P-1", reason="x")
+    for file in (sent(), sent("x.png", b"no picture")):
+        with pytest.raises(SubmissionError, match=r"This study was erased\. Send the files as a new study\."):
+            upload(clinician, file)
+    assert not stored_files()
+    assert (Image.objects.count(), RejectedFile.objects.count()) == (1, 0)
+    again = upload(clinician, study=StudySent("study-2", STUDY.details, BATCH)).study
+    assert again
+    assert Study.objects.get(pk=again.pk).patient_id == "P-1"

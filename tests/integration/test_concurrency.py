@@ -6,6 +6,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,6 +22,7 @@ from diagnoses.models.audit import AuditAction
 from diagnoses.selectors.audit_chain import stream_chain
 from diagnoses.services import anchoring, recovery, registry, verifying
 from diagnoses.services import jobs as job_services
+from diagnoses.services.erasing import purge_studies
 from diagnoses.services.patients import patient_for
 from diagnoses.states import JobStatus, Move
 from tests.diagnoses.factory import make_card
@@ -127,6 +129,21 @@ def verify_chain() -> None:
     print(json.dumps([verdict.links, verdict.found]))
 
 
+def send_for(patient_id: str) -> None:
+    """Wait for the start, send a study for this patient, and print whose it is."""
+    wait_for_start()
+    with transaction.atomic():
+        patient = patient_for(patient_id)
+        study = Study.objects.create(submitted_by=User.objects.get(), subject=patient, patient_id=patient_id)
+    print(json.dumps([str(study.subject_id), Study.objects.get(pk=study.pk).patient_id]))
+
+
+def purge() -> None:
+    """Wait for the start, purge what is older than a month, and print how many studies that were."""
+    wait_for_start()
+    print(json.dumps(purge_studies(actor=Actor(None, "terminal"), days=30)))
+
+
 def wait_for_start() -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         # The product's sessions wait for a lock for a few seconds only; the other processes may start slowly.
@@ -164,6 +181,20 @@ class Database:
         process = self.process(call)
         process.communicate(timeout=60)
         assert process.returncode == 0
+
+    def held_up(self, call: str, statements: list[str]) -> Any:
+        """What the call prints, let go while the statements' transaction is open; that ends once the call waits."""
+        with ThreadPoolExecutor() as pool, psycopg2.connect(self.url) as other, other.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+            printed = pool.submit(self.together, [call])
+            waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND "
+            row_locks = "wait_event_type = 'Lock' AND wait_event IN ('transactionid', 'tuple')"
+            wait_until(lambda: self.rows(waiting + row_locks) == [(1,)], 60, "the call waits")
+            other.commit()
+            [said] = printed.result()
+        other.close()
+        return said
 
     def together(self, calls: list[str]) -> list[Any]:
         """What the calls print, each in its own process, all let go at the same moment."""
@@ -279,3 +310,21 @@ def test_processes_that_record_and_seal_at_once_make_one_chain_without_a_gap(dat
     links = "SELECT min(seq), max(seq), count(DISTINCT event_id) FROM diagnoses_auditlink"
     assert database.rows(links) == [(1, AT_ONCE * EVENTS, AT_ONCE * EVENTS)]
     assert database.rows("SELECT count(*) FROM diagnoses_auditpending") == [(0,)]
+
+
+def test_who_is_sent_a_study_while_being_erased_is_a_new_patient(seeded: Database) -> None:
+    erased, _ = seeded.together(["send_for('P-1')"])[0]
+    gone = "sealed_key = NULL, key_version = NULL, index = NULL, erased_at = now()"
+    again, said = seeded.held_up("send_for('P-1')", [f"UPDATE diagnoses_patient SET {gone} WHERE id = '{erased}'"])
+    assert again != erased
+    assert said == "P-1"
+
+
+def test_who_is_sent_a_study_while_their_older_ones_are_purged_keeps_the_key(seeded: Database) -> None:
+    patient, _ = seeded.together(["send_for('P-1')"])[0]
+    seeded.rows("UPDATE diagnoses_study SET created_at = now() - interval '31 days' WHERE subject_id = %s", patient)
+    hold = f"SELECT 1 FROM diagnoses_patient WHERE id = '{patient}' FOR NO KEY UPDATE"
+    send = f"UPDATE diagnoses_study SET subject_id = '{patient}' WHERE subject_id <> '{patient}'"
+    assert seeded.held_up("purge()", [hold, send]) == 1
+    kept = "SELECT count(*), count(p.sealed_key) FROM diagnoses_study s JOIN diagnoses_patient p ON p.id = s.subject_id"
+    assert seeded.rows(f"{kept} WHERE p.id = %s", patient) == [(1, 1)]

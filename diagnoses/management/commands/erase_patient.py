@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from diagnoses.audit import Actor
-from diagnoses.services.erasing import NoSuchPatientError, erase_patient
+from diagnoses.services.erasing import FilesLeftError, NoSuchPatientError, erase_patient
 
 
 class Command(BaseCommand):
@@ -28,6 +28,6 @@ class Command(BaseCommand):
             )
         except NoSuchPatientError:
             raise CommandError("No patient has this ID (any more).") from None
-        except OSError as error:
-            raise CommandError(f"Nothing is erased yet but some files: {error}. Try again.") from error
+        except FilesLeftError as error:
+            raise CommandError(f"The patient is erased, but {error}") from error
         self.stdout.write(f"Patient {pseudonym} is erased, with {studies} studies.")

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from diagnoses.audit import Actor
-from diagnoses.services.erasing import purge_studies
+from diagnoses.services.erasing import FilesLeftError, purge_studies
 
 
 class Command(BaseCommand):
@@ -22,6 +22,6 @@ class Command(BaseCommand):
             raise CommandError("Say how long to keep studies: set CXR_RETENTION_DAYS, or give --days, one at least.")
         try:
             purged = purge_studies(actor=Actor(None, "terminal"), days=options["days"])
-        except OSError as error:
-            raise CommandError(f"Not all is purged: {error}. Try again.") from error
+        except FilesLeftError as error:
+            raise CommandError(f"Not all is purged: {error} Purge again for the rest.") from error
         self.stdout.write(f"{purged} studies were purged.")

@@ -12,6 +12,7 @@ from django.db import DatabaseError
 from diagnoses.backup.errors import BackupError
 from diagnoses.backup.restoring import record_restore, restore_backup
 from diagnoses.services.database_roles import make_roles
+from diagnoses.services.erasing import erase_again
 
 
 class Command(BaseCommand):
@@ -34,6 +35,7 @@ class Command(BaseCommand):
         call_command("migrate", interactive=False, verbosity=0)
         if settings.CXR_DATABASE_HAS_OWNER:
             make_roles()
+        erase_again()
         record_restore(restored)
         if restored.without_key:
             self.stdout.write(f"{restored.without_key} patients are not in the newer keys: they stay erased.")
