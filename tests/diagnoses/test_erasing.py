@@ -17,6 +17,7 @@ from diagnoses import sealing, storage
 from diagnoses.audit import Actor
 from diagnoses.models import AuditEvent, Export, Image, Job, ModelVersion, Patient, Reading, Result, SavedView, Study
 from diagnoses.models.audit import AuditAction
+from diagnoses.searching import opened_search, sealed_search
 from diagnoses.selectors.files import images_without_file
 from diagnoses.selectors.history import find_jobs
 from diagnoses.selectors.patients import find_patient
@@ -179,3 +180,19 @@ def test_keys_are_changed_and_all_opens_with_the_new_one_alone(
     settings.CXR_DATA_KEYS = DataKeys(old.sealing, old.index)
     with pytest.raises(sealing.SealError, match="lacks version 2"):
         _ = Study.objects.get(pk=study.pk).clinical_note
+
+
+def test_a_search_that_does_not_open_stays_as_it_was_and_keys_are_changed_all_the_same(
+    clinician: User, settings: LazySettings
+) -> None:
+    old: Any = settings.CXR_DATA_KEYS
+    good = sealed_search(clinician.pk, {"search": "Nguyen"})
+    exports = {find: make_export(clinician, query=f"find={find}", wanted={"find": find}) for find in ("AAAA", good)}
+    settings.CXR_DATA_KEYS = DataKeys({**old.sealing, 2: sealing.new_key()}, old.index)
+    rotate_keys(actor=WHO)
+    for export in exports.values():
+        export.refresh_from_db()
+    assert (exports["AAAA"].query, exports["AAAA"].wanted) == ("find=AAAA", {"find": "AAAA"})
+    settings.CXR_DATA_KEYS = DataKeys({2: settings.CXR_DATA_KEYS.sealing[2]}, old.index)
+    assert opened_search(clinician.pk, exports[good].wanted["find"]) == {"search": "Nguyen"}
+    assert all(len(export.key) == sealing.KEY_BYTES for export in exports.values())
