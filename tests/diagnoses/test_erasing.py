@@ -24,9 +24,10 @@ from diagnoses.selectors.patients import find_patient
 from diagnoses.selectors.ranges import HistoryFilter
 from diagnoses.services.erasing import NoSuchPatientError, erase_patient, purge_studies
 from diagnoses.services.key_rotation import rotate_keys
+from diagnoses.services.retrying import override_refusal, retry_job
 from diagnoses.services.saved_views import save_view
 from diagnoses.states import JobStatus
-from tests.diagnoses.factory import make_export, make_reading, make_study, stored_files
+from tests.diagnoses.factory import make_export, make_job, make_reading, make_study, row, stored_files
 
 WHO = Actor(None, "terminal")
 
@@ -76,6 +77,19 @@ def test_an_erased_patient_is_gone_and_the_answers_stay(study: Study, clinician:
     assert not find_jobs(clinician, HistoryFilter(search="nguyen"))
     event = AuditEvent.objects.get(action=AuditAction.PATIENT_ERASED)
     assert (event.object_id, event.detail) == (str(pseudonym), {"reason": "At their wish", "studies": 2})
+
+
+def test_no_words_of_a_retry_or_an_override_outlive_the_patient(study: Study, model_version: ModelVersion) -> None:
+    refused = {"error_code": "not_frontal", "error_message": "Refused."}
+    overridden, retried = (make_job(study, model_version, JobStatus.REFUSED, **refused) for _ in range(2))
+    assert override_refusal(job=overridden, actor=WHO, reason="Tran lay down.")
+    assert retry_job(job=retried, actor=WHO, reason="Tran was there again.")
+    erase_patient(actor=WHO, patient_id="P-1", reason="x")
+    with connection.cursor() as cursor:
+        for table in ("job", "jobtransition", "auditevent", "auditlink", "result", "image", "study"):
+            cursor.execute(f"SELECT count(*) FROM diagnoses_{table} t WHERE t::text LIKE '%Tran %'")
+            assert cursor.fetchone() == (0,), table
+    assert [row(job)["status"] for job in (overridden, retried)] == [JobStatus.QUEUED] * 2
 
 
 def test_the_pages_say_of_an_erased_study_that_it_is(study: Study, browser: Client) -> None:
