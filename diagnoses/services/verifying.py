@@ -93,7 +93,7 @@ def archives_by_month(verdict: Verdict, key: str) -> dict[date, AuditArchive]:
     return archives
 
 
-def _check_event(verdict: Verdict, linked: Linked, gone: Mapping[date, _Gone]) -> None:
+def _check_event(verdict: Verdict, linked: Linked, gone: dict[date, _Gone]) -> None:
     link, fields = linked.link, linked.fields
     assert link is not None  # noqa: S101 - for the type checker
     if fields is None:
@@ -107,7 +107,7 @@ def _check_event(verdict: Verdict, linked: Linked, gone: Mapping[date, _Gone]) -
         verdict.add("edited", f"event {link.event_id} of link {link.seq} is not what was put on record")
 
 
-def _check_gone(verdict: Verdict, archives: Mapping[date, AuditArchive], gone: Mapping[date, _Gone]) -> None:
+def _check_gone(verdict: Verdict, archives: Mapping[date, AuditArchive], gone: dict[date, _Gone]) -> None:
     for month, archive in archives.items():
         found = gone[month]
         if found != _Gone(archive.events, archive.last_seq, archive.last_hash):

@@ -3,6 +3,7 @@
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import LazySettings
@@ -27,7 +28,7 @@ class Place:
         self.archive.write_bytes(b"a month")
         self.anchors.write_bytes(b"the ends\n")
         self.said: list[str] = []
-        sizes = {"events": 1, "last_seq": 1, "last_hash": "", "sha256": "", "signature": ""}
+        sizes: dict[str, Any] = {"events": 1, "last_seq": 1, "last_hash": "", "sha256": "", "signature": ""}
         AuditArchive.objects.create(month=date(2015, 3, 1), name=MONTH, **sizes)
 
     def save(self) -> tuple[Manifest, Manifest]:
@@ -45,7 +46,7 @@ class Place:
             pass
 
 
-def _manifest(part: str, **fields: object) -> Manifest:
+def _manifest(part: str, **fields: Any) -> Manifest:
     facts = {"made_at": datetime(2026, 1, 2, tzinfo=UTC), "versions": {}, "migrations": [], "counts": {}}
     return Manifest.model_validate({"part": part, "dump": Held(sha256="", bytes=0), **facts, **fields})
 

@@ -80,7 +80,7 @@ def test_an_erased_patient_is_gone_and_the_answers_stay(study: Study, clinician:
 
 
 def test_no_words_of_a_retry_or_an_override_outlive_the_patient(study: Study, model_version: ModelVersion) -> None:
-    refused = {"error_code": "not_frontal", "error_message": "Refused."}
+    refused: dict[str, Any] = {"error_code": "not_frontal", "error_message": "Refused."}
     overridden, retried = (make_job(study, model_version, JobStatus.REFUSED, **refused) for _ in range(2))
     assert override_refusal(job=overridden, actor=WHO, reason="Tran lay down.")
     assert retry_job(job=retried, actor=WHO, reason="Tran was there again.")
