@@ -24,7 +24,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 SITE_ENVIRONMENT_FILE = BASE_DIR / "var" / "site.env"
 """Written by `make run`, so that `manage.py` in a second terminal talks to the same servers."""
 
-SECRETS = ("secret_key", "data_keys", "audit_key", "backup_key")
+SECRETS = ("secret_key", "old_secret_keys", "data_keys", "audit_key", "backup_key")
 """By the names of their fields, and of their files in a single machine's folder. Without these a backup is not whole:
 what they signed cannot be verified, what they sealed cannot be opened."""
 

@@ -155,8 +155,10 @@ def make_environment(options: Options, servers: list[Server]) -> dict[str, str]:
             urls |= {"DATABASE_URL": server.url_of("cxr_application", password), "DATABASE_OWNER_URL": server.url}
         else:
             urls[server.variable] = server.url
+    old_keys = options.var / "old_secret_keys"  # a restore brings them, where there were some
     defaults = {
         "CXR_SECRET_KEY": kept_secret(options.var / "secret_key"),
+        **({"CXR_SECRET_KEY_OLD": kept_secret(old_keys)} if old_keys.exists() else {}),
         "CXR_AUDIT_KEY": kept_secret(options.var / "audit_key"),
         "CXR_DATA_KEYS": kept_secret(options.var / "data_keys", _new_data_keys),
         "CXR_HTTPS": "0",

@@ -21,6 +21,13 @@ def test_the_key_of_the_audit_is_told_to_the_scheduler_alone(environment: dict[s
     assert all("CXR_SECRET_KEY" in values for values in told.values())
 
 
+def test_older_keys_that_a_restore_brought_open_what_they_sealed(tmp_path: Path) -> None:
+    (tmp_path / "old_secret_keys").write_text("an older key")
+    environment = make_environment(Options("127.0.0.1", 8000, tmp_path), [])
+    for name in ("web server", "worker", "scheduler"):
+        assert _told(name, environment)["CXR_SECRET_KEY_OLD"] == "an older key"
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
 def test_a_site_that_only_this_machine_reaches_warns_of_nothing(environment: dict[str, str], host: str) -> None:
     assert warnings_of(Options(host, 8000, Path()), environment) == []

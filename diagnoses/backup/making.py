@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from diagnoses import audit
-from diagnoses.backup import facts, site_keys, tools
+from diagnoses.backup import audit_files, facts, site_keys, tools
 from diagnoses.backup.errors import BackupError
 from diagnoses.backup.manifest import Held, Manifest, hash_of, read_manifest, write_manifest
 from diagnoses.backup.objects import Objects
@@ -45,11 +45,13 @@ def make_backup(*, to: Path, keys_to: Path, say: Say) -> Made:
     key = site_keys.backup_key()
     name = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     with _new_folder(to / name) as main, _new_folder(keys_to / name) as keys:
+        anchors = audit_files.save_anchors(keys, say)
         say("Dumping the database")
         manifest, keys_manifest, names = _dump(main, keys)
         say(f"Copying {len(names)} files")
         made = _copy_files(names, manifest, to, key, say)
-        keys_manifest.files = site_keys.save(keys)
+        manifest.archives = audit_files.save_archives(main, say)
+        keys_manifest.files, keys_manifest.anchors = site_keys.save(keys), anchors
         write_manifest(main, manifest, key)
         write_manifest(keys, keys_manifest, key)
     copied, copied_bytes = made

@@ -39,6 +39,10 @@ class Manifest(BaseModel):
     dump: Held
     files: dict[str, Held] = {}
     """By the names that rows know them by, or of secrets."""
+    archives: dict[str, Held] = {}
+    """The audit's archived months, in the main part."""
+    anchors: Held | None = None
+    """The audit's anchors, in the keys part."""
 
 
 def write_manifest(folder: Path, manifest: Manifest, key: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from django.db import connection
 
 from diagnoses import audit, storage
-from diagnoses.backup import facts, site_keys, tools
+from diagnoses.backup import audit_files, facts, site_keys, tools
 from diagnoses.backup.errors import BackupError
 from diagnoses.backup.making import DUMP, OPERATOR, Say
 from diagnoses.backup.manifest import Held, Manifest, check_held, read_manifest
@@ -52,7 +52,8 @@ def restore_backup(*, folder: Path, keys: Path, say: Say) -> Restored:
     say("Verifying the backup")
     main, of_keys = _verified(folder, keys, say)
     _check_empty()
-    with _undone_where_it_fails(list(main.files)):
+    brought = audit_files.given_back(folder, keys, main, of_keys, say)
+    with _undone_where_it_fails(list(main.files)), brought:
         say("Restoring the database")
         without_key = _load(folder, keys)
         _check_loaded(main)
@@ -91,6 +92,7 @@ def _verified(folder: Path, keys: Path, say: Say) -> tuple[Manifest, Manifest]:
     check_held(folder / DUMP, main.dump)
     check_held(keys / DUMP, of_keys.dump)
     site_keys.check(keys, of_keys)
+    audit_files.check(folder, keys, main, of_keys)
     objects = Objects(folder.parent)
     for number, held in enumerate(main.files.values(), 1):
         objects.check(held)

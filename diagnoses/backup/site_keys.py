@@ -55,9 +55,10 @@ def check(folder: Path, manifest: Manifest) -> None:
         check_held(folder / name, held)
         mine = own(name)
         if mine is not None and not hmac.compare_digest(mine.encode(), (folder / name).read_bytes()):
+            variable = settings.CXR_SECRET_NAMES[name]
             raise BackupError(
                 f"This site has another {name} than the backup's. Give it the one in {folder / name} (as "
-                f"CXR_{name.upper()}, or in {_place(name)}) before you restore; what it signed or sealed needs it."
+                f"{variable}, or in {_place(name)}) before you restore; what it signed or sealed needs it."
             )
 
 

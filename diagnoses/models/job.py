@@ -76,6 +76,9 @@ class Job(models.Model):
     override_reason = models.TextField(blank=True)
     override_by = models.CharField(max_length=150, blank=True)
     override_at = models.DateTimeField(null=True, blank=True)
+    retry_reason = models.TextField(
+        blank=True, db_default="", help_text="Why an administrator had it tried again the last time."
+    )
     # Copies that triggers keep, so that a history is filtered and searched without a look at any other table.
     owner_id = models.BigIntegerField(editable=False, help_text="Who sent its study.")
     circle = models.BigIntegerField(

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from diagnoses.models import AuditLink
+from diagnoses.models import AuditArchive, AuditLink
 
 _MICROSECONDS = "(extract(epoch FROM {}) * 1000000)::bigint"
 FIELDS = (
@@ -102,6 +102,11 @@ def head() -> Head:
     """The last link; where there is none, number 0."""
     last = AuditLink.objects.order_by("-seq").first()
     return Head(last.seq, bytes(last.hash).hex()) if last else Head(0, _NO_HASH.hex())
+
+
+def archive_names() -> list[str]:
+    """The files of the months that were archived."""
+    return list(AuditArchive.objects.order_by("month").values_list("name", flat=True))
 
 
 def stream_chain() -> Iterator[Linked]:

@@ -119,6 +119,7 @@ def _forget(studies: Sequence[uuid.UUID]) -> None:
     jobs = Job.objects.filter(image__study__in=studies)
     jobs.update(words=[])
     jobs.exclude(override_reason="").update(override_reason=_ERASED)
+    jobs.exclude(retry_reason="").update(retry_reason=_ERASED)
     results = Result.objects.filter(job__image__study__in=studies)
     results.exclude(override_reason="").update(override_reason=_ERASED)
 

@@ -1,5 +1,6 @@
 """What workers do with jobs. Every write is fenced by the claim's token."""
 
+import logging
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,15 +18,20 @@ from django.utils import timezone
 from diagnoses import audit, queue
 from diagnoses.audit import Actor, AuditEntry
 from diagnoses.imaging.age import years_between
-from diagnoses.imaging.said import Said
+from diagnoses.imaging.said import Said, for_people
 from diagnoses.models import Job, ModelVersion, Result, Study
 from diagnoses.models.audit import AuditAction
 from diagnoses.models.job import BY_URGENCY, Purpose
+from diagnoses.sealing import SealError
 from diagnoses.selectors import originals
 from diagnoses.selectors.pausing import not_paused
 from diagnoses.services.notifying import tell_of_ends
 from diagnoses.states import JobStatus, Move
 from diagnoses.transitions import move_jobs
+
+_log = logging.getLogger(__name__)
+
+DOES_NOT_OPEN = "does_not_open"
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,15 @@ def claim_jobs(
 
     Urgent ones go first, shadow jobs last, and a lost job waits until it is ready again. A job that was claimed before
     is taken alone, so that an input which kills its worker takes no other with it. While the AI is paused nothing is.
+    What does not open here is put aside, for another worker or for its end.
     """
+    while jobs := _take(worker_name, model_versions, limit, urgent_only):
+        if claims := [claim for job in sorted(jobs, key=_urgency) if (claim := _opened(job))]:
+            return claims
+    return []
+
+
+def _take(worker_name: str, model_versions: Collection[ModelVersion], limit: int, urgent_only: bool) -> list[Job]:
     ready = Job.objects.filter(not_paused(), status=JobStatus.QUEUED, ready_at__lte=Now())
     if urgent_only:
         # Nobody waits for a shadow's job, whatever it says.
@@ -83,7 +97,7 @@ def claim_jobs(
             return []
         pk, attempts, version_id = first
         fresh = waiting.filter(model_version_id=version_id, attempts=0).values_list("pk", flat=True)
-        jobs = move_jobs(
+        return move_jobs(
             Job.objects.filter(pk__in=[pk] if attempts else list(fresh[:limit])),
             Move.CLAIM,
             by=worker_name,
@@ -92,7 +106,6 @@ def claim_jobs(
             worker_name=worker_name,
             lease_until=_lease_end(),
         )
-    return [_claim(job) for job in sorted(jobs, key=_urgency)]
 
 
 def is_overdue(model_versions: Collection[ModelVersion], seconds: int) -> bool:
@@ -153,6 +166,33 @@ def ring_for_the_rest() -> None:
 def doorbell_answers() -> bool:
     """Whether the doorbell's broker can be spoken to now."""
     return queue.answers()
+
+
+def _opened(job: Job) -> Claim | None:
+    """The claim of a job that was taken; None where a site's key is missing here, or what it would open was altered."""
+    try:
+        return _claim(job)
+    except SealError as error:
+        _log.error("Job %s does not open on this worker: %s", job.pk, error)
+        _put_aside(job)
+        return None
+
+
+def _put_aside(job: Job) -> None:
+    """Leave it to a worker that may have the key, for as long as it has attempts; then it fails."""
+    held = Job.objects.filter(pk=job.pk, token=job.token)
+    if job.attempts < settings.CXR_MAX_ATTEMPTS:
+        move_jobs(held, Move.RECOVER, by=job.worker_name, detail=DOES_NOT_OPEN, ready_at=_lease_end())
+        return
+    words = for_people(
+        "What belongs to this picture does not open on the server. Your administrator can give all workers the same "
+        "CXR_DATA_KEYS as the web, and retry."
+    )
+    with transaction.atomic():
+        changes = {"error_code": DOES_NOT_OPEN, "error_message": words}
+        failed = move_jobs(held, Move.FAIL, by=job.worker_name, detail=DOES_NOT_OPEN, **changes)
+        record_ends(failed)
+        tell_of_ends(failed)
 
 
 def _claim(job: Job) -> Claim:

@@ -48,8 +48,7 @@ def _rotate_searches() -> None:
     for export in Export.objects.select_for_update().filter(query__contains=f"{FIND}="):
         export.query = _resealed(export.user_id, export.query)
         if FIND in export.wanted:
-            said = opened_search(export.user_id, export.wanted[FIND])
-            export.wanted |= {FIND: sealed_search(export.user_id, said)}
+            export.wanted |= {FIND: _resealed_search(export.user_id, export.wanted[FIND])}
         export.save(update_fields=["query", "wanted"])
 
 
@@ -65,3 +64,10 @@ def _resealed(user_id: int, query: str) -> str:
         return sealed_query(user_id, opened_query(user_id, QueryDict(query))).urlencode()
     except SearchError:
         return query  # it did not open before either
+
+
+def _resealed_search(user_id: int, find: str) -> str:
+    try:
+        return sealed_search(user_id, opened_search(user_id, find))
+    except SearchError:
+        return find  # as above

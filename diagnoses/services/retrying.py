@@ -1,7 +1,11 @@
-"""Having an ended job tried again at a person's wish: as it was, or though the gate refused it."""
+"""Having an ended job tried again at a person's wish: as it was, or though the gate refused it.
+
+People may name a patient in their reason. Its words are kept in the job alone, where erasing the patient strikes them
+out; what only grows, the moves and the audit, has the code of what went before.
+"""
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from diagnoses import audit, queue
@@ -17,11 +21,14 @@ from diagnoses.transitions import move_jobs
 def retry_job(*, job: Job, actor: Actor, reason: str) -> bool:
     """Queue an ended job again at an administrator's wish. False where it cannot be (any more)."""
     with transaction.atomic():
+        ended = Job.objects.filter(pk=job.pk)
+        code = _code_of(ended)
         moved = move_jobs(
-            Job.objects.filter(pk=job.pk),
+            ended,
             Move.RETRY,
             by=actor.name,
-            detail=reason,
+            detail=code,
+            retry_reason=reason,
             attempts=0,
             rung_at=Now(),
             error_code="",
@@ -29,7 +36,7 @@ def retry_job(*, job: Job, actor: Actor, reason: str) -> bool:
             error_said={},
         )
         if moved:
-            audit.record(AuditAction.JOB_RETRIED, actor, job, reason=reason)
+            audit.record(AuditAction.JOB_RETRIED, actor, job, code=code, reason_given=bool(reason))
             transaction.on_commit(queue.ring, robust=True)
     return bool(moved)
 
@@ -44,11 +51,12 @@ def override_refusal(*, job: Job, actor: Actor, reason: str) -> bool:
         raise ValueError("Say why this image should be read all the same.")
     refused = Job.objects.filter(pk=job.pk, error_code__in=GATE_FAULTS).exclude(purpose=Purpose.SHADOW)
     with transaction.atomic():
+        code = _code_of(refused)
         moved = move_jobs(
             refused,
             Move.OVERRIDE,
             by=actor.name,
-            detail=reason.strip(),
+            detail=code,
             attempts=0,
             rung_at=Now(),
             override_code=F("error_code"),
@@ -59,8 +67,12 @@ def override_refusal(*, job: Job, actor: Actor, reason: str) -> bool:
             error_message="",
             error_said={},
         )
-        for overridden in moved:
-            code = overridden.override_code
-            audit.record(AuditAction.REFUSAL_OVERRIDDEN, actor, job, code=code, reason=reason.strip())
+        if moved:
+            audit.record(AuditAction.REFUSAL_OVERRIDDEN, actor, job, code=code, reason_given=True)
             transaction.on_commit(queue.ring, robust=True)
     return bool(moved)
+
+
+def _code_of(job: QuerySet[Job]) -> str:
+    """Why it ended, locked so that it stays that until it is moved."""
+    return job.select_for_update().values_list("error_code", flat=True).first() or ""

@@ -9,8 +9,18 @@ from diagnoses.models import AuditArchive, AuditEvent
 from diagnoses.models.audit import AuditAction
 from diagnoses.selectors.audit_chain import Linked, digest_of, hash_of
 from diagnoses.services.anchoring import Anchor
+from diagnoses.services.archiving import is_signed
 
 _MOST_SHOWN = 20
+
+
+@dataclass
+class _Gone:
+    """What the chain says of an archived month: how many links are without their event, and where they end."""
+
+    events: int = 0
+    last_seq: int = 0
+    last_hash: str = ""
 
 
 @dataclass
@@ -40,6 +50,7 @@ def verify(chain: Iterable[Linked], anchors: Iterable[Anchor], archives: Mapping
     """Go through the chain from its first link to its end, then hold the anchors against it."""
     verdict = Verdict()
     wanted = {anchor.seq: "" for anchor in anchors}
+    gone = {month: _Gone() for month in archives}
     previous = bytes(32)
     for linked in chain:
         link = linked.link
@@ -55,38 +66,56 @@ def verify(chain: Iterable[Linked], anchors: Iterable[Anchor], archives: Mapping
             verdict.add("deleted", f"the links {verdict.last_seq + 1} to {link.seq - 1} are missing")
         elif link.hash != hash_of(link, previous):
             verdict.add("broken", f"link {link.seq} does not follow from the one before it")
-        _check_event(verdict, linked, archives)
+        _check_event(verdict, linked, gone)
         verdict.links += 1
         verdict.last_seq, previous = link.seq, link.hash
         if link.seq in wanted:
             wanted[link.seq] = link.hash.hex()
+    _check_gone(verdict, archives, gone)
     _check_anchors(verdict, anchors, wanted)
     return verdict
 
 
-def archives_by_month(verdict: Verdict) -> dict[date, AuditArchive]:
-    """The months that were archived. Each has to be on record itself, else somebody only says so."""
+def archives_by_month(verdict: Verdict, key: str) -> dict[date, AuditArchive]:
+    """The months that were archived: on record themselves, and signed, else somebody only says so."""
     on_record = set(
         AuditEvent.objects.filter(action=AuditAction.AUDIT_ARCHIVED).values_list("detail__sha256", flat=True)
     )
-    archives = {archive.month: archive for archive in AuditArchive.objects.all()}
-    for month, archive in archives.items():
+    archives = {}
+    for archive in AuditArchive.objects.all():
+        said = f"{archive.name} is said to hold {archive.month:%Y-%m}"
         if archive.sha256 not in on_record:
-            verdict.add("archive", f"{archive.name} is said to hold {month:%Y-%m}, but no event says so")
+            verdict.add("archive", f"{said}, but no event says so")
+        if is_signed(archive, key):
+            archives[archive.month] = archive
+        else:
+            verdict.add("archive", f"{said}, but that is not signed with this key")
     return archives
 
 
-def _check_event(verdict: Verdict, linked: Linked, archives: Mapping[date, AuditArchive]) -> None:
+def _check_event(verdict: Verdict, linked: Linked, gone: dict[date, _Gone]) -> None:
     link, fields = linked.link, linked.fields
     assert link is not None  # noqa: S101 - for the type checker
     if fields is None:
         month = datetime.fromtimestamp(link.moment / 1_000_000, UTC).date().replace(day=1)
-        if month in archives:
+        if month in gone:
             verdict.archived += 1
+            gone[month] = _Gone(gone[month].events + 1, link.seq, link.hash.hex())
         else:
             verdict.add("deleted", f"event {link.event_id} of link {link.seq} is missing")
     elif digest_of(fields) != link.digest:
         verdict.add("edited", f"event {link.event_id} of link {link.seq} is not what was put on record")
+
+
+def _check_gone(verdict: Verdict, archives: Mapping[date, AuditArchive], gone: dict[date, _Gone]) -> None:
+    for month, archive in archives.items():
+        found = gone[month]
+        if found != _Gone(archive.events, archive.last_seq, archive.last_hash):
+            verdict.add(
+                "archive",
+                f"{archive.name} holds {archive.events} events up to link {archive.last_seq}; of {month:%Y-%m} "
+                f"{found.events} are missing up to link {found.last_seq}",
+            )
 
 
 def _check_anchors(verdict: Verdict, anchors: Iterable[Anchor], hashes: Mapping[int, str]) -> None:

@@ -94,6 +94,7 @@ FAULTS: dict[str, object] = {
     ImageFault.TOO_LOW_QUALITY: _("Low quality"),
     ImageFault.OUTSIDE_AGE: _("Outside the ages trained on"),
     "internal_error": _("Failed on the server"),
+    "does_not_open": _("What belongs to the picture does not open"),
     "file_unreadable": _("The stored file cannot be read"),
     "file_altered": _("The stored file was altered"),
     "worker_lost": _("The worker was lost"),

@@ -159,7 +159,8 @@ def test_a_retry_queues_the_chosen_jobs(
     other = make_job(done_study, model_version, status)
     assert words_of(retry(panel, chosen)) == ["1 queued again."]
     assert [row(job)["status"] for job in (chosen, other)] == [JobStatus.QUEUED, status]
-    assert last_event(AuditAction.JOB_RETRIED).detail == {"reason": "The disk was full"}
+    assert last_event(AuditAction.JOB_RETRIED).detail["reason_given"] is True
+    assert "The disk was full" in panel.get(reverse("admin:diagnoses_job_change", args=[chosen.pk])).content.decode()
 
 
 @pytest.mark.parametrize("reason", ["", "   "])

@@ -96,6 +96,66 @@ def test_a_month_that_somebody_only_says_was_archived_is_found(folder: Path) -> 
         verify(folder)
 
 
+FORGED = (
+    "DELETE FROM diagnoses_auditevent WHERE at < '2016-01-01'",
+    "INSERT INTO diagnoses_auditarchive (month, name, events, last_seq, last_hash, sha256, signature) "
+    "SELECT '2015-03-01', 'audit-2015-03.jsonl.gz', 2, 2, encode(hash, 'hex'), 'x', repeat('0', 64) "
+    "FROM diagnoses_auditlink WHERE seq = 2",
+    "INSERT INTO diagnoses_auditevent (at, action, actor_name, actor_roles, address, object_type, object_id, detail) "
+    "VALUES (now(), 'audit_archived', 'archive_audit', '', '', '', '', '{\"sha256\": \"x\"}')",
+)
+
+
+def test_an_owner_who_deletes_a_month_and_puts_on_record_that_it_was_archived_is_found_without_any_file(
+    folder: Path,
+) -> None:
+    with connection.cursor() as cursor:
+        for statement in FORGED[1:]:
+            cursor.execute(statement)  # with its triggers, so that the event is sealed as any other
+    tamper(FORGED[0])
+    said = StringIO()
+    with pytest.raises(CommandError, match="archive 1, deleted 2"):
+        call_command("verify_audit", stdout=said)
+    assert "audit-2015-03.jsonl.gz is said to hold 2015-03, but that is not signed with this key" in said.getvalue()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "month = '2015-04-01'",
+        "events = 1",
+        "last_seq = 1",
+        "name = 'audit-2015-04.jsonl.gz'",
+        "sha256 = repeat('0', 64)",
+    ],
+)
+def test_what_is_kept_of_an_archive_is_held_against_its_signature_without_its_file(folder: Path, change: str) -> None:
+    archive()
+    tamper(f"UPDATE diagnoses_auditarchive SET {change}")
+    with pytest.raises(CommandError, match=r"archive [12], deleted 2"):
+        call_command("verify_audit", stdout=StringIO())
+
+
+def test_a_signed_archive_covers_only_the_events_that_went_into_it(folder: Path) -> None:
+    archive()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT diagnoses_make_audit_month(%s)", [OLD])
+    late = datetime(2015, 3, 9, tzinfo=UTC)
+    AuditEvent.objects.create(at=late, action=AuditAction.SIGN_IN, actor_name="late", detail={})
+    sealed()
+    verify(folder)
+    tamper("DELETE FROM diagnoses_auditevent WHERE at < '2016-01-01'")
+    with pytest.raises(CommandError, match="archive 1"):
+        call_command("verify_audit", stdout=StringIO())
+
+
+def test_what_was_not_looked_at_is_said(folder: Path) -> None:
+    archive()
+    said = StringIO()
+    call_command("verify_audit", stdout=said)
+    assert "Archives that are signed: 1; their files were not looked at (--archives)." in said.getvalue()
+
+
 def test_what_was_written_wrongly_leaves_the_month_where_it_is(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archiving, "check_archive", lambda *_: ["it is short"])
     with pytest.raises(CommandError, match="was not archived, and is where it was"):

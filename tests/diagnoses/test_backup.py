@@ -234,11 +234,13 @@ def test_keys_are_not_kept_with_the_rest(tmp_path: Path) -> None:
 def test_every_secret_of_the_site_is_kept_wherever_it_came_from(settings: LazySettings, tmp_path: Path) -> None:
     var: Path = settings.CXR_VAR_DIR
     (var / "audit_key").write_text("in a file of its own")
+    settings.CXR_SECRETS |= {"old_secret_keys": "the key before"}
     assert site_keys.backup_key() == (var / "backup_key").read_text() == site_keys.backup_key()
     assert (var / "backup_key").stat().st_mode & 0o077 == 0
     folder = tmp_path / "keys"
     folder.mkdir()
-    assert set(site_keys.save(folder)) == {"secret_key", "audit_key", "backup_key"}
+    assert set(site_keys.save(folder)) == {"secret_key", "old_secret_keys", "audit_key", "backup_key"}
+    assert settings.CXR_SECRET_NAMES["old_secret_keys"] == "CXR_SECRET_KEY_OLD"
     assert (folder / "audit_key").read_text() == "in a file of its own"
     kept: dict[str, Held] = {path.name: hash_of(path) for path in folder.iterdir()}
     dump = Held(sha256="", bytes=0)

@@ -9,7 +9,9 @@ from django.db import connection
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
+from cxrsite.env import DataKeys
 from diagnoses.models import Image, Job, ModelVersion, Study
+from diagnoses.models.audit import AuditAction
 from diagnoses.models.job import BY_URGENCY, Purpose
 from diagnoses.models.registry import Standing
 from diagnoses.services.jobs import (
@@ -21,6 +23,7 @@ from tests.diagnoses.claiming import claim, claimed_ids, lose
 from tests.diagnoses.factory import (
     PICTURE,
     PICTURE_SHA256,
+    last_event,
     make_job,
     make_model_version,
     make_study,
@@ -222,3 +225,55 @@ def test_to_find_that_nothing_is_urgent_a_long_queue_is_not_walked(study: Study,
     assert "using job_queue" in plan
     assert "Index Cond: (urgent = true)" in plan
     assert "Rows Removed by Filter" not in plan
+
+
+@pytest.fixture
+def sealed_apart(clinician: User, model_version: ModelVersion, settings: LazySettings) -> tuple[Job, Job]:
+    """Two queued jobs: one sealed under a site key that this worker lacks, and another."""
+    keys = settings.CXR_DATA_KEYS
+    settings.CXR_DATA_KEYS = DataKeys({**keys.sealing, 9: bytes(range(32))}, keys.index)
+    born: dict[str, date] = {"patient_birth_date": date(1990, 1, 2)}
+    newer = make_job(make_study(clinician, model_version, patient_id="P-2", **born), model_version)
+    settings.CXR_DATA_KEYS = keys
+    return newer, make_job(make_study(clinician, model_version, patient_id="P-1", **born), model_version)
+
+
+def test_a_job_that_does_not_open_here_is_left_to_others_and_the_rest_of_its_batch_is_read(
+    sealed_apart: tuple[Job, Job], model_version: ModelVersion
+) -> None:
+    newer, other = sealed_apart
+    assert claimed_ids(model_version) == [other.pk]
+    newer.refresh_from_db()
+    assert (newer.status, newer.lease_until, newer.attempts) == (JobStatus.QUEUED, None, 1)
+    assert Job.objects.filter(pk=newer.pk, ready_at__gt=Now()).exists(), "this worker does not take it again at once"
+    assert newer.transitions.get(move="recover").detail == "does_not_open"
+
+
+def test_a_worker_that_opens_nothing_of_a_batch_goes_on_with_the_next(
+    sealed_apart: tuple[Job, Job], model_version: ModelVersion
+) -> None:
+    assert claimed_ids(model_version, limit=1) == [sealed_apart[1].pk]
+
+
+def test_a_worker_with_the_key_reads_what_another_put_aside(
+    sealed_apart: tuple[Job, Job], model_version: ModelVersion, settings: LazySettings
+) -> None:
+    newer, _ = sealed_apart
+    claim(model_version)
+    Job.objects.update(ready_at=Now())
+    keys = settings.CXR_DATA_KEYS
+    settings.CXR_DATA_KEYS = DataKeys({**keys.sealing, 9: bytes(range(32))}, keys.index)
+    assert claimed_ids(model_version) == [newer.pk]
+
+
+def test_a_job_that_opens_nowhere_fails_with_a_code_once_its_attempts_are_spent(
+    sealed_apart: tuple[Job, Job], model_version: ModelVersion, settings: LazySettings
+) -> None:
+    newer, _ = sealed_apart
+    for _attempt in range(settings.CXR_MAX_ATTEMPTS):
+        claim(model_version)
+        Job.objects.update(ready_at=Now())
+    newer.refresh_from_db()
+    assert (newer.status, newer.error_code) == (JobStatus.FAILED, "does_not_open")
+    assert "CXR_DATA_KEYS" in newer.error_words
+    assert last_event(AuditAction.RESULT_RECORDED).object_id == str(newer.pk)

@@ -18,6 +18,7 @@ from diagnoses.audit import Actor
 from diagnoses.models import AuditEvent, Export, Image, Job, ModelVersion, Patient, Reading, Result, SavedView, Study
 from diagnoses.models.audit import AuditAction
 from diagnoses.models.export import ExportStatus
+from diagnoses.searching import opened_search, sealed_search
 from diagnoses.selectors.files import held_names, images_without_file
 from diagnoses.selectors.history import find_jobs
 from diagnoses.selectors.originals import read_original
@@ -25,9 +26,10 @@ from diagnoses.selectors.patients import find_patient
 from diagnoses.selectors.ranges import HistoryFilter
 from diagnoses.services.erasing import FilesLeftError, NoSuchPatientError, erase_again, erase_patient, purge_studies
 from diagnoses.services.key_rotation import rotate_keys
+from diagnoses.services.retrying import override_refusal, retry_job
 from diagnoses.services.saved_views import save_view
 from diagnoses.states import JobStatus
-from tests.diagnoses.factory import make_export, make_reading, make_study, stored_files
+from tests.diagnoses.factory import make_export, make_job, make_reading, make_study, row, stored_files
 
 WHO = Actor(None, "terminal")
 
@@ -77,6 +79,19 @@ def test_an_erased_patient_is_gone_and_the_answers_stay(study: Study, clinician:
     assert not find_jobs(clinician, HistoryFilter(search="nguyen"))
     event = AuditEvent.objects.get(action=AuditAction.PATIENT_ERASED)
     assert (event.object_id, event.detail) == (str(pseudonym), {"reason": "At their wish", "studies": 2})
+
+
+def test_no_words_of_a_retry_or_an_override_outlive_the_patient(study: Study, model_version: ModelVersion) -> None:
+    refused: dict[str, Any] = {"error_code": "not_frontal", "error_message": "Refused."}
+    overridden, retried = (make_job(study, model_version, JobStatus.REFUSED, **refused) for _ in range(2))
+    assert override_refusal(job=overridden, actor=WHO, reason="Tran lay down.")
+    assert retry_job(job=retried, actor=WHO, reason="Tran was there again.")
+    erase_patient(actor=WHO, patient_id="P-1", reason="x")
+    with connection.cursor() as cursor:
+        for table in ("job", "jobtransition", "auditevent", "auditlink", "result", "image", "study"):
+            cursor.execute(f"SELECT count(*) FROM diagnoses_{table} t WHERE t::text LIKE '%Tran %'")
+            assert cursor.fetchone() == (0,), table
+    assert [row(job)["status"] for job in (overridden, retried)] == [JobStatus.QUEUED] * 2
 
 
 def test_the_pages_say_of_an_erased_study_that_it_is(study: Study, browser: Client) -> None:
@@ -259,3 +274,19 @@ def test_keys_are_changed_and_all_opens_with_the_new_one_alone(
     settings.CXR_DATA_KEYS = DataKeys(old.sealing, old.index)
     with pytest.raises(sealing.SealError, match="lacks version 2"):
         _ = Study.objects.get(pk=study.pk).clinical_note
+
+
+def test_a_search_that_does_not_open_stays_as_it_was_and_keys_are_changed_all_the_same(
+    clinician: User, settings: LazySettings
+) -> None:
+    old: Any = settings.CXR_DATA_KEYS
+    good = sealed_search(clinician.pk, {"search": "Nguyen"})
+    exports = {find: make_export(clinician, query=f"find={find}", wanted={"find": find}) for find in ("AAAA", good)}
+    settings.CXR_DATA_KEYS = DataKeys({**old.sealing, 2: sealing.new_key()}, old.index)
+    rotate_keys(actor=WHO)
+    for export in exports.values():
+        export.refresh_from_db()
+    assert (exports["AAAA"].query, exports["AAAA"].wanted) == ("find=AAAA", {"find": "AAAA"})
+    settings.CXR_DATA_KEYS = DataKeys({2: settings.CXR_DATA_KEYS.sealing[2]}, old.index)
+    assert opened_search(clinician.pk, exports[good].wanted["find"]) == {"search": "Nguyen"}
+    assert all(len(export.key) == sealing.KEY_BYTES for export in exports.values())

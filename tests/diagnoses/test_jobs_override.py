@@ -107,7 +107,8 @@ def test_an_override_is_on_record_and_rings(
         override_refusal(job=job, actor=actor, reason=REASON)
     event = last_event(AuditAction.REFUSAL_OVERRIDDEN)
     assert (event.actor_name, event.address, event.object_id) == ("clinician", "192.0.2.7", str(job.pk))
-    assert event.detail == {"code": "not_frontal", "reason": REASON}
+    assert event.detail == {"code": "not_frontal", "reason_given": True}
+    assert job.transitions.get().detail == "not_frontal"
     assert doorbell.rings() == 1
 
 

@@ -214,15 +214,18 @@ def test_a_retry_queues_the_job_with_all_its_attempts_before_it(
     assert (job.error_code, job.error_message) == ("", "")
 
 
-def test_a_retry_is_on_record_with_its_reason(study: Study, model_version: ModelVersion, administrator: User) -> None:
-    job = make_job(study, model_version, JobStatus.FAILED)
+def test_a_retry_is_on_record_by_its_code_and_its_words_are_with_the_job_alone(
+    study: Study, model_version: ModelVersion, administrator: User
+) -> None:
+    job = make_job(study, model_version, JobStatus.FAILED, error_code="worker_lost")
     retry_job(job=job, actor=user_actor(administrator, "192.0.2.9"), reason="The disk was full")
     event = last_event(AuditAction.JOB_RETRIED)
     assert (event.actor_name, event.actor_roles, event.address) == ("administrator", "administrator", "192.0.2.9")
     assert (event.object_type, event.object_id) == ("job", str(job.pk))
-    assert event.detail == {"reason": "The disk was full"}
+    assert event.detail == {"code": "worker_lost", "reason_given": True}
     transition = job.transitions.get()
-    assert (transition.by, transition.detail) == ("administrator", "The disk was full")
+    assert (transition.by, transition.detail) == ("administrator", "worker_lost")
+    assert row(job)["retry_reason"] == "The disk was full"
 
 
 @pytest.mark.parametrize("status", NOT_RETRIABLE)

@@ -28,10 +28,10 @@ class Command(BaseCommand):
         try:
             key = audit_key()
         except NoKeyError as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(f"Nothing was verified, neither chain nor anchors nor archives. {error}") from error
         before = Verdict()
         known, problems = read_anchors(anchors, key) if anchors.exists() else ([], [])
-        months = archives_by_month(before)
+        months = archives_by_month(before, key)
         seal()
         verdict = verify(stream_chain(), known, months)
         verdict.found = before.found + verdict.found
@@ -48,6 +48,8 @@ class Command(BaseCommand):
             links=verdict.links,
             found=dict(verdict.counts),
         )
+        if months and not archives:
+            self.stdout.write(f"Archives that are signed: {len(months)}; their files were not looked at (--archives).")
         self._report(verdict, anchors)
 
     def _report(self, verdict: Verdict, anchors: Path) -> None:
