@@ -69,7 +69,7 @@ def test_it_ends_with_its_time(stranger: Client, outsider: User, done_study: Stu
 def test_two_of_them_can_be_told_apart_in_their_banners_and_buttons(
     stranger: Client, clinician: User, done_study: Study
 ) -> None:
-    Study.objects.create(submitted_by=clinician, patient_id="P-0002")
+    Study.objects.create(submitted_by=clinician, subject=patient_for("P-0002"), patient_id="P-0002")
     take(stranger, reason="collapsed in the ward")
     take(stranger, "P-0002", "unconscious after a fall")
     page = re.sub(r"\s+", " ", stranger.get("/").content.decode())
