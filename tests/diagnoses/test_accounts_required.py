@@ -92,8 +92,8 @@ def test_the_addresses_for_setting_up_do_open(clinician: User) -> None:
     confirm(client)
     secret = client.get(reverse("mfa_activate_totp")).context["form"].secret
     client.post(reverse("mfa_activate_totp"), {"code": code_at(0, secret)})
-    page = client.get(reverse("worklist"))
-    assert f'href="{reverse("history")}"' in text(page)
+    worklist = client.get(reverse("worklist"))
+    assert f'href="{reverse("history")}"' in text(worklist)
 
 
 def test_who_has_none_may_sign_out_and_choose_a_language(clinician: User) -> None:
