@@ -23,7 +23,7 @@ from workers.training.served import check_served
 from workers.training.site_client import ServedError, SiteClient
 from workers.training.stress import flip_rates
 
-_TOKEN = "CXR_API_TOKEN"  # noqa: S105 - a name, no token # nosec B105
+_TOKEN = "CXR_API_TOKEN"  # noqa: S105 - a name, no token
 _HEATED = 40
 """Pictures for the heatmap checks: each is read some forty times."""
 
