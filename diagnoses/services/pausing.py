@@ -52,4 +52,5 @@ def _change(actor: Actor, action: AuditAction, *, paused: bool, reason: str) -> 
 def _let_no_other_change() -> None:
     """Until the transaction ends: of two at once, the later one sees what the first one did."""
     with connection.cursor() as cursor:
-        cursor.execute(f"LOCK TABLE {PauseChange._meta.db_table} IN SHARE ROW EXCLUSIVE MODE")
+        # Not the table itself: the application's role may add to it and no more, which is too little to lock it so.
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('diagnoses_pausechange', 0))")

@@ -9,7 +9,6 @@ from django.test import Client
 from django.urls import reverse
 from rest_framework.test import APIClient
 
-from diagnoses import storage
 from diagnoses.imaging.archive import SMALL_BYTES
 from diagnoses.models import Image, RejectedFile
 from diagnoses.models.audit import AuditAction
@@ -35,7 +34,7 @@ def test_the_files_of_a_zip_are_taken_one_by_one_and_called_by_both_names(api: A
     assert answers(response) == [(name, None) for name in taken]
     images = list(Image.objects.order_by("position"))
     assert [image.filename for image in images] == taken
-    assert [storage.read(image.stored_name) for image in images] == [PICTURE, OTHER, DICOM, PICTURE]
+    assert [read_original(image) for image in images] == [PICTURE, OTHER, DICOM, PICTURE]
 
 
 def test_the_form_takes_a_zip_as_well(browser: Client) -> None:

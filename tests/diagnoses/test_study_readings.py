@@ -231,11 +231,11 @@ def test_an_answer_for_which_the_models_figures_do_not_hold_gets_no_share(
 ) -> None:
     settings.CXR_PREVALENCE = 0.12
     read(study, model_version, **result)
-    assert "as here" not in page_of(browser, study)
+    assert "as here, about" not in page_of(browser, study)
 
 
 def test_a_site_that_has_not_said_its_prevalence_gets_no_share(browser: Client, done_study: Study) -> None:
-    assert "as here" not in page_of(browser, done_study)
+    assert "as here, about" not in page_of(browser, done_study)
 
 
 def test_many_images_are_summed_up_with_those_that_need_a_person_first(

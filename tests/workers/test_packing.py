@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 
 from diagnoses.audit import user_actor
 from diagnoses.models import Export, Job, ModelVersion, Study
@@ -24,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def study(model_version: ModelVersion) -> Study:
-    return make_study(User.objects.create(username="sender"), model_version, JobStatus.DONE, JobStatus.DONE)
+    return make_study(make_user("sender", Role.CLINICIAN), model_version, JobStatus.DONE, JobStatus.DONE)
 
 
 @pytest.fixture
