@@ -4,7 +4,8 @@ import re
 import zlib
 
 _OBJECT = re.compile(rb"(?<!\d)(\d+) 0 obj\s*(.*?)\s*endobj", re.DOTALL)
-_STREAM = re.compile(rb"stream\r?\n(.*?)\r?\n?endstream", re.DOTALL)
+_STREAM = re.compile(rb"stream\r?\n")
+_LENGTH = re.compile(rb"/Length (\d+)")
 _DRAWN = re.compile(rb"/(F\d+\+\d+) [\d.]+ Tf|\(((?:[^()\\]|\\.)*)\) Tj|(T\*|\bTm\b|\bET\b)", re.DOTALL)
 _ESCAPE = re.compile(rb"\\([0-7]{1,3}|.)", re.DOTALL)
 _NAMED = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
@@ -64,9 +65,11 @@ class Pdf:
 
     def _stream(self, number: int) -> bytes:
         body = self.objects[number]
-        found = _STREAM.search(body)
-        assert found
-        data = found[1]
+        start, length = _STREAM.search(body), _LENGTH.search(body)
+        assert start
+        assert length
+        # Not up to `endstream`: what is packed may end with what looks like the line's end before that word.
+        data = body[start.end() : start.end() + int(length[1])]
         return zlib.decompress(data) if b"FlateDecode" in body else data
 
     def _text(self, drawing: bytes) -> str:

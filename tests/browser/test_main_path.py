@@ -136,7 +136,8 @@ def test_a_page_whose_user_was_signed_out_meanwhile_says_so(
     with reader_paused(site):
         send(page, [("chest.png", png)])
         page.context.clear_cookies()
-    expect(page.get_by_text("You were signed out", exact=False).filter(visible=True)).to_be_visible()
+    expect(page.locator("#signed-out")).to_contain_text("You were signed out")
+    expect(page.locator("#signed-out")).to_be_visible()
     expect(page.locator("main")).to_be_hidden()
     expect(page).to_have_title("Chest X-ray reader")
 

@@ -12,6 +12,7 @@ from rest_framework.test import APIClient
 from diagnoses.imaging.archive import SMALL_BYTES
 from diagnoses.models import Image, RejectedFile
 from diagnoses.models.audit import AuditAction
+from diagnoses.selectors.originals import read_original
 from tests import pictures
 from tests.diagnoses.factory import PICTURE, last_event, stored_files
 from tests.diagnoses.sending import send, upload

@@ -34,7 +34,8 @@ LANGUAGES = [code for code, _ in settings.LANGUAGES]
 VIETNAMESE = {"Accept-Language": "vi"}
 
 SAME_IN_EVERY_LANGUAGE = {"English", "Search", "study", "image", "job", "export", "Export"}
-"""A language's own name, what Django's panel writes beside its magnifying glass, codes of the audit, and what DICOM calls an event."""
+"""A language's own name, what Django's panel writes beside its magnifying glass, codes of the audit,
+and DICOM's own names of events."""
 SMALL = "Ảnh có 90 \N{MULTIPLICATION SIGN} 80 điểm ảnh; mỗi cạnh cần ít nhất 100"
 
 PANEL = ["study", "job", "modelversion", "modelchange", "worker", "auditevent"]

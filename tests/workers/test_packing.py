@@ -7,10 +7,12 @@ import pytest
 
 from diagnoses.audit import user_actor
 from diagnoses.models import Export, Job, ModelVersion, Study
+from diagnoses.roles import Role
 from diagnoses.selectors.ranges import HistoryFilter
 from diagnoses.services import exporting
 from diagnoses.services.packing import pack
 from diagnoses.states import JobStatus
+from tests.conftest import make_user
 from tests.diagnoses.factory import make_job, make_study, stored_files
 from tests.workers.test_drain import ToldReader, a_runtime
 from workers import packing
