@@ -16,6 +16,9 @@ from tests import pictures
 from tests.chaos import poison
 from tests.integration.books import GATE_WIDTH
 
+_END_BYTES = 12
+"""Of a PNG: its last chunk."""
+
 
 class Kind(StrEnum):
     """What a file is."""
@@ -89,7 +92,7 @@ class Inputs:
         """A picture that harms its reader in this way."""
         mark = {Kind.CRASHING: poison.CRASHING, Kind.ENDLESS: poison.ENDLESS, Kind.GREEDY: poison.GREEDY}[kind]
         with self._making:
-            return SentFile(f"{kind}.png", kind, pictures.png(self._pixels()) + mark)
+            return SentFile(f"{kind}.png", kind, _with_text(pictures.png(self._pixels()), mark))
 
     def _file(self, kind: Kind) -> SentFile:
         makers: dict[Kind, Callable[[], bytes]] = {
@@ -114,3 +117,10 @@ def _garbled(png: bytes) -> bytes:
     size = int.from_bytes(png[start - 4 : start], "big")
     chunk = b"IDAT" + b"\xa5" * size
     return png[:start] + chunk + zlib.crc32(chunk).to_bytes(4, "big") + png[start + len(chunk) + 4 :]
+
+
+def _with_text(png: bytes, words: bytes) -> bytes:
+    """The picture with a text beside its pixels: what follows its end would not be kept."""
+    body = b"tEXtComment\0" + words
+    chunk = len(body[4:]).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
+    return png[:-_END_BYTES] + chunk + png[-_END_BYTES:]

@@ -50,7 +50,7 @@ def _bend_reader(reader: Any) -> None:
 
     def poisonable(data: bytes) -> Any:
         for mark, harm in _HARMS.items():
-            if data.endswith(mark):
+            if mark in data:
                 harm()
         return decode(data)
 

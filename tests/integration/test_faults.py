@@ -9,7 +9,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.integration.books import PER_STUDY, Stream, worker_held
+from tests.integration.books import GATE_WIDTH, PER_STUDY, Stream, worker_held
 from tests.integration.hands import broken_models, kill, kill_redis_and_what_it_kept, stopped, wait_until_said
 from tests.integration.site import ROOT, Site, ended_study, is_alive, post_study, wait_until
 
@@ -46,8 +46,9 @@ def test_an_image_that_a_killed_worker_held_was_claimed_again_with_a_new_token(s
     stream.check()
     tokens = site.rows(
         "SELECT j.token FROM diagnoses_job j JOIN diagnoses_image i ON i.id = j.image_id "
-        "JOIN diagnoses_study s ON s.id = i.study_id WHERE s.patient_id = %s AND i.filename = 'gate.png'",
-        stream.patient,
+        "JOIN diagnoses_study s ON s.id = i.study_id WHERE s.subject_id::text = %s AND i.width = %s",
+        stream.pseudonym,
+        GATE_WIDTH,
     )
     assert len(tokens) == 1
     assert tokens[0][0] >= 2
