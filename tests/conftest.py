@@ -12,7 +12,7 @@ from django.db import connection
 from django.utils import translation
 from rest_framework.test import APIClient
 
-from diagnoses import notices
+from diagnoses import denials, notices
 from diagnoses.audit import user_actor
 from diagnoses.models import ModelVersion
 from diagnoses.models.registry import Standing
@@ -113,6 +113,13 @@ def _own_media(settings: LazySettings, tmp_path: Path) -> None:
 def _no_memory_of_a_pause() -> None:
     """What one test paused is not paused for the next."""
     pausing.forget()
+
+
+@pytest.fixture(autouse=True)
+def _own_counts_of_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test counts for itself; a minute's end puts nothing on record of what other tests were refused."""
+    monkeypatch.setattr(denials, "_counts", denials._Counts())
+    denials._counts.due()
 
 
 @pytest.fixture(autouse=True)

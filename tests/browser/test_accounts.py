@@ -183,9 +183,7 @@ def test_a_page_that_comes_back_after_signing_in_elsewhere_still_sends_its_forms
     page.evaluate(LOOK)
     expect(typed).to_be_focused()
     assert typed.input_value() == "typed"
-    page.get_by_role("button", name=f"Account: {clinician.name}").click()
-    page.get_by_role("button", name="Dark").click()
-    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    sign_out(page, clinician)
 
 
 def test_without_a_connection_the_page_is_hidden_when_its_time_has_passed(

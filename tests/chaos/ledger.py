@@ -48,6 +48,8 @@ class Ledger:
     older_workers: set[str] = field(default_factory=set)
     newer_model: str = ""
     """What the older workers lack, as "name version"."""
+    times_no_room: int = 0
+    """Answers that took nothing in since the disk was nearly full."""
     undisturbed: set[tuple[str, int]] = field(default_factory=set)
     """Claims, by job and token, that a worker held when it was asked to stop: it must have finished them."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -61,6 +63,11 @@ class Ledger:
         """Something went wrong that the books will not show."""
         with self._lock:
             self.complaints.append(words)
+
+    def note_no_room(self) -> None:
+        """A study was turned away for the time being."""
+        with self._lock:
+            self.times_no_room += 1
 
     def accepted(self) -> dict[str, SentFile]:
         """Every image that was answered with 202, with its file."""

@@ -21,7 +21,13 @@ NEWER_VERSION = "next"
 _SHIPPED = ROOT / "workers" / "models" / "mobilenet_v2"
 _DISK = "192m"
 _SMALL_FILE_BYTES = 1000
-_SETTINGS = {"CXR_LEASE_SECONDS": "4", "CXR_READING_SECONDS": "20", "CXR_BATCH_SIZE": "4", "CXR_ORPHAN_SECONDS": "20"}
+_SETTINGS = {
+    "CXR_LEASE_SECONDS": "4",
+    "CXR_READING_SECONDS": "20",
+    "CXR_BATCH_SIZE": "4",
+    "CXR_ORPHAN_SECONDS": "20",
+    "CXR_MIN_FREE_MB": "48",
+}
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,7 @@ class Place:
     @contextmanager
     def full_disk(self) -> Iterator[None]:
         """No room for another picture, as long as the context lasts."""
-        with self._filled() if self.has_own_disk else self._limited():
+        with self._filled() if self.has_own_disk else self.failing_disk():
             yield
 
     @contextmanager
@@ -75,8 +81,8 @@ class Place:
             filler.unlink()
 
     @contextmanager
-    def _limited(self) -> Iterator[None]:
-        """Where no disk can be mounted: the web process may write small files alone."""
+    def failing_disk(self) -> Iterator[None]:
+        """The web process may write small files alone."""
         web = psutil.Process(self.site.web)
         _, hard = web.rlimit(psutil.RLIMIT_FSIZE)
         web.rlimit(psutil.RLIMIT_FSIZE, (_SMALL_FILE_BYTES, hard))

@@ -21,6 +21,7 @@ _ACCEPTED = 202
 _NOTHING_USABLE = 400
 _KEY_REUSED = 409
 _TOO_MANY = 429
+_UNAVAILABLE = 503
 
 
 class Stream:
@@ -111,6 +112,8 @@ class Stream:
 
     def _is_final(self, study: SentStudy, answer: httpx.Response) -> bool:
         if answer.status_code == _TOO_MANY or answer.status_code >= 500:
+            if _is_for_want_of_room(answer):
+                self._ledger.note_no_room()
             return False
         said = answer.json()
         if answer.status_code not in (_ACCEPTED, _NOTHING_USABLE):
@@ -121,6 +124,10 @@ class Stream:
         study.answers = tuple(Answered(image["id"], (image["error"] or {}).get("code", "")) for image in said["images"])
         study.study_id, study.answered_at = said["id"] or "", time.time()
         return True
+
+
+def _is_for_want_of_room(answer: httpx.Response) -> bool:
+    return answer.status_code == _UNAVAILABLE and "nearly full" in answer.text
 
 
 def _post(client: httpx.Client, study: SentStudy) -> httpx.Response:

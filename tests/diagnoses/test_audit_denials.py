@@ -20,13 +20,6 @@ from tests.diagnoses.factory import broken_audit, last_event
 DENIED = AuditEvent.objects.filter(action=AuditAction.ACCESS_DENIED)
 
 
-@pytest.fixture(autouse=True)
-def _own_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each test counts for itself, within one minute."""
-    monkeypatch.setattr(denials, "_counts", denials._Counts())
-    denials._counts.due()
-
-
 def refused() -> list[AuditEvent]:
     return list(DENIED.all().order_by("id"))
 

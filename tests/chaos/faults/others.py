@@ -1,4 +1,4 @@
-"""The machine's own troubles: a disk that is full, a clock that jumps."""
+"""The machine's own troubles: a disk that is full or fails, a clock that jumps."""
 
 import time
 
@@ -15,9 +15,23 @@ _RECOVERED = "SELECT count(*) FROM diagnoses_jobtransition WHERE move = 'recover
 
 @fault("full disk")
 def full_disk(hands: Hands) -> None:
-    before = hands.ledger.storage_refusals()
+    """Nothing more is taken in, before anything fails."""
+    before = _refusals(hands)
     with hands.place.full_disk():
-        wait_until(lambda: hands.ledger.storage_refusals() > before, 30, "a file is refused for want of room")
+        wait_until(lambda: _refusals(hands) > before, 30, "something is turned away for want of room")
+        time.sleep(hands.pause_seconds / 5)
+
+
+def _refusals(hands: Hands) -> int:
+    return hands.ledger.times_no_room + hands.ledger.storage_refusals()
+
+
+@fault("failing disk")
+def failing_disk(hands: Hands) -> None:
+    """Half of a picture is written, and no more."""
+    before = hands.ledger.storage_refusals()
+    with hands.place.failing_disk():
+        wait_until(lambda: hands.ledger.storage_refusals() > before, 30, "a file cannot be kept")
         time.sleep(hands.pause_seconds / 5)
 
 
