@@ -12,7 +12,14 @@ from tests.chaos.invariant import Damage, breaches
 from tests.chaos.report import show
 from tests.chaos.run import Outcome, Plan, run
 
-QUICK = ["crashing file", "full disk", "failing disk", "web killed before its ring", "Redis emptied", "doorbell repeated"]
+QUICK = [
+    "crashing file",
+    "full disk",
+    "failing disk",
+    "web killed before its ring",
+    "Redis emptied",
+    "doorbell repeated",
+]
 
 
 @pytest.fixture(scope="module")
