@@ -9,6 +9,7 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes import views as code_views
 from allauth.mfa.webauthn.views import RemoveWebAuthnView
 from allauth.usersessions import views as session_views
+from allauth.usersessions.adapter import get_adapter as session_adapter
 from allauth.usersessions.models import UserSession
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
@@ -29,6 +30,7 @@ from diagnoses.accounts import timeouts
 from diagnoses.accounts.again import confirm_first
 from diagnoses.selectors.second_factors import FACTORS, is_lost, lacks_second_factor
 from diagnoses.services.inviting import accept_invitation, invited_user
+from diagnoses.views.finding import user_id
 
 
 @require_safe
@@ -82,8 +84,21 @@ sign_out = SignOut.as_view()
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 def sessions(request: HttpRequest) -> HttpResponse:
-    """Where one is signed in, having confirmed who one is; a POST ends all other sessions."""
-    return confirm_first(request) or session_views.list_usersessions(request)
+    """Where one is signed in, having confirmed who one is; a POST ends the session that it names, or all others."""
+    if first := confirm_first(request):
+        return first
+    if request.method == "POST" and "session" in request.POST:
+        return _end_session(request, request.POST["session"])
+    answer: HttpResponse = session_views.list_usersessions(request)
+    return answer
+
+
+def _end_session(request: HttpRequest, key: str) -> HttpResponseRedirect:
+    """Another one of the user's. One that is no longer there has ended."""
+    chosen = UserSession.objects.filter(user_id=user_id(request), pk=key) if key.isdecimal() else ()
+    session_adapter().end_sessions([session for session in chosen if not session.is_current()])
+    messages.success(request, _("The session has ended."))
+    return redirect("usersessions_list")
 
 
 @login_not_required

@@ -25,7 +25,7 @@ from diagnoses.views import studies as study_views
 from tests.conftest import PASSWORD, make_user
 from tests.diagnoses.conftest import browser_of
 from tests.diagnoses.factory import make_study
-from tests.diagnoses.signing_in import confirm, give_app, is_in, post_code, post_password, text, visitor
+from tests.diagnoses.signing_in import HERE, confirm, give_app, is_in, post_code, post_password, text, visitor
 
 NEW = "five words nobody else joins"
 
@@ -240,6 +240,20 @@ def test_a_user_sees_their_sessions_and_ends_the_others(clinician: User, outside
     here.post(reverse("usersessions_list"))
     assert (is_in(here), is_in(elsewhere), is_in(anothers)) == (True, False, True)
     assert [event.detail for event in events(AuditAction.SESSION_ENDED)] == [{"reason": "user"}]
+
+
+def test_a_user_ends_one_session_and_nobody_elses(clinician: User, outsider: User) -> None:
+    here, elsewhere, third, anothers = visitor(), visitor("198.51.100.9"), visitor("198.51.100.10"), visitor()
+    for client, name in ((here, "clinician"), (elsewhere, "clinician"), (third, "clinician"), (anothers, "outsider")):
+        post_password(client, name)
+    confirm(here)
+    rows = {row.ip: row.pk for row in UserSession.objects.filter(user=clinician)}
+    strange = UserSession.objects.get(user=outsider).pk
+    for chosen in (rows["198.51.100.9"], strange, rows[HERE], "no number", 10**30):
+        answer = here.post(reverse("usersessions_list"), {"session": chosen})
+        assert (answer.status_code, answer["Location"]) == (302, reverse("usersessions_list"))
+    assert [is_in(client) for client in (here, elsewhere, third, anothers)] == [True, False, True, True]
+    assert [event.address for event in events(AuditAction.SESSION_ENDED)] == ["198.51.100.9"]
 
 
 def test_roles_rights_and_flags_are_on_record_whoever_changes_them(clinician: User) -> None:

@@ -179,6 +179,14 @@ def test_a_wrong_token_opens_nothing() -> None:
     assert not Study.objects.exists()
 
 
+@pytest.mark.parametrize("rest", ["studies/no-number/", "nothing/"])
+def test_an_address_that_is_none_is_told_as_the_api_tells_everything(api: APIClient, rest: str) -> None:
+    answer = api.get(f"/api/v1/{rest}")
+    assert (answer.status_code, answer["Content-Type"]) == (404, "application/json")
+    assert list(answer.json()) == ["detail"]
+    assert "text/html" in Client().get("/nothing/")["Content-Type"]
+
+
 def test_a_queued_image_has_no_result_yet(api: APIClient) -> None:
     answer = study_of(api, send(api, upload("1.png")).json()["id"])
     job = Job.objects.get()

@@ -7,6 +7,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -152,13 +153,12 @@ def wait_for_start() -> None:
 
 
 class Database:
-    """An empty database of the tests' server, with the product's tables."""
+    """A database of the tests' server, whose tables are there or are yet to be made."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self._connection = psycopg2.connect(url)
         self._connection.autocommit = True
-        self.run(["manage.py", "migrate", "--verbosity", "0"])
 
     def close(self) -> None:
         self._connection.close()
@@ -217,23 +217,36 @@ class Database:
         return {**os.environ, "DATABASE_URL": self.url, "DJANGO_SETTINGS_MODULE": "cxrsite.settings"}
 
 
-@pytest.fixture
-def database() -> Iterator[Database]:
+@contextmanager
+def _database(name: str, template: str) -> Iterator[Database]:
+    """A copy of another database, as long as the context lasts."""
     server = os.environ["DATABASE_URL"]
+    with closing(psycopg2.connect(server)) as owner:
+        owner.autocommit = True
+        cursor = owner.cursor()
+        cursor.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        database = Database(urlsplit(server)._replace(path=f"/{name}").geturl())
+        try:
+            yield database
+        finally:
+            database.close()
+            cursor.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="module")
+def pattern() -> Iterator[str]:
+    """The name of an empty database with the product's tables: they take seconds to make, and a copy of them none."""
     name = f"tests_{uuid.uuid4().hex[:12]}"
-    owner = psycopg2.connect(server)
-    owner.autocommit = True
-    try:
-        with owner.cursor() as cursor:
-            cursor.execute(f'CREATE DATABASE "{name}"')
-            database = Database(urlsplit(server)._replace(path=f"/{name}").geturl())
-            try:
-                yield database
-            finally:
-                database.close()
-                cursor.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-    finally:
-        owner.close()
+    with _database(name, "template1") as database:
+        database.run(["manage.py", "migrate", "--verbosity", "0"])
+        database.close()  # one that somebody is connected to cannot be copied
+        yield name
+
+
+@pytest.fixture
+def database(pattern: str) -> Iterator[Database]:
+    with _database(f"tests_{uuid.uuid4().hex[:12]}", pattern) as database:
+        yield database
 
 
 @pytest.fixture
