@@ -39,7 +39,7 @@ restore: $(VENV)/.run $(CATALOGUES)
 test: $(VENV)/.dev $(COLLECTED) $(CATALOGUES)
 	$(BIN)/python -m tests.chromium
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/integration
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/integration
+	$(BIN)/python -m pytest tests/integration
 
 lint: export CXR_ENV_FILE =
 lint: export CXR_SECRET_KEY = only-for-the-type-checker-that-reads-the-settings-once
