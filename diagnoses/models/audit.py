@@ -117,6 +117,7 @@ class AuditEvent(models.Model):
             models.Index(fields=["object_type", "object_id"], name="audit_object"),
             models.Index(fields=["at"], name="audit_at"),
             models.Index(fields=["actor_name", "-id"], name="audit_actor"),
+            models.Index(fields=["address", "-id"], name="audit_address"),
             models.Index(fields=["action", "-id"], name="audit_action"),
             models.Index(fields=["event", "-id"], name="audit_event"),
             models.Index(fields=["study", "-id"], name="audit_study", condition=~models.Q(study=None)),

@@ -67,7 +67,8 @@ def rows_of(measure: str, figures: Figures, goals: Mapping[str, Goal]) -> list[R
     if not figures.keys() & goals.keys():
         raise ValueError(f"{measure} gave none of {', '.join(goals)}")
     names = sorted(figures, key=lambda name: name not in goals)
-    return [Row(measure, name, figures[name], goals.get(name)) for name in names]
+    # Of numpy's numbers JSON knows nothing.
+    return [Row(measure, name, float(figures[name]), goals.get(name)) for name in names]
 
 
 def ratio_of_turns(turns: Sequence[tuple[float, float]]) -> float:

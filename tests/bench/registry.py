@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from tests.bench import audit, cpu, gradcam, history, idle, memory, queue, throughput, urgent
+from tests.bench import audit, cpu, gradcam, history, idle, memory, queue, record, throughput, urgent
 from tests.bench.bench import Bench
 from tests.bench.figures import Figures, Goal, at_least, at_most
 
@@ -25,6 +25,7 @@ MEASURES: dict[str, Measure] = {
     "memory": Measure(memory.measure, dict.fromkeys(memory.NAMES, at_most(1.05))),
     "queue": Measure(queue.measure, {"eight_workers_over_one": at_least(5), "database_ms_per_job": at_most(3)}),
     "audit": Measure(audit.measure, {"chained_events_per_second": at_least(700)}),
+    "record": Measure(record.measure, {"page_of_1e6_over_1e4_at_worst": at_most(1.5)}),
     "history": Measure(
         history.take, {"page_median_of_1e6_over_1e4": at_most(1.5), "page_p95_of_1e6_over_1e4": at_most(1.5)}
     ),

@@ -31,6 +31,7 @@ from diagnoses.models.audit import AuditAction
 from diagnoses.selectors.registry import live_model_version
 from diagnoses.services import anchoring
 from diagnoses.services.patients import patient_for
+from tests.bench.record_worker import fill_record, go_through_record, look_at_record
 from workers import runtime as product_runtime
 from workers.drain import drain
 from workers.inference.reader import Reading, ReadRequest
@@ -213,7 +214,19 @@ def keep_sealing(seconds: float) -> int:
 
 
 ORDERS: dict[str, Callable[..., Any]] = {
-    act.__name__: act for act in (seed, finish_all, read_all, own_megabytes, unfinished, put_on_record, keep_sealing)
+    act.__name__: act
+    for act in (
+        seed,
+        finish_all,
+        read_all,
+        own_megabytes,
+        unfinished,
+        put_on_record,
+        keep_sealing,
+        fill_record,
+        look_at_record,
+        go_through_record,
+    )
 }
 
 
