@@ -41,6 +41,7 @@ SCREENS = (
     Screen("is-it-you", "/account/password/"),  # before those that ask first
     Screen("sessions", "/account/sessions/"),
     Screen("api-tokens", "/account/tokens/"),
+    Screen("emergency", "/emergency/"),
     Screen("not-found", "/there-is-no-such-page/"),
 )
 
