@@ -75,7 +75,9 @@ def send(page: Page, files: Sequence[tuple[str, bytes]], details: Mapping[str, s
         # What was sent before is still on the page, folded.
         page.get_by_label(label).filter(visible=True).fill(value)
     before = _studies_on(page)
-    page.get_by_role("button", name="Send").click()
+    button = page.get_by_role("button", name="Send")
+    expect(button).to_be_enabled()
+    button.press("Enter")  # what was just typed may be shown above it meanwhile, and move it away under a pointer
     expect(page.locator("#tray")).to_have_attribute("data-unsent", "0")
     [study] = wait_until(lambda: _studies_on(page) - before, 20, "the new study has its link")
     page.goto(study)
