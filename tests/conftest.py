@@ -1,5 +1,6 @@
 """What most tests stand on: a cast of users, a registered model, small radiographs."""
 
+import logging
 from collections.abc import Collection, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -36,6 +37,7 @@ def django_db_setup(django_db_setup: None) -> Iterator[None]:
     """The tests' database, which can be dropped at the end though something in this process still listens to it."""
     yield
     name = connection.settings_dict["NAME"]
+    logging.getLogger(notices.__name__).disabled = True  # its word on the lost connection would find no handler open
     elsewhere = psycopg2.connect(**connection.get_connection_params() | {"dbname": "postgres"})
     with closing(elsewhere), elsewhere, elsewhere.cursor() as cursor:
         cursor.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')

@@ -37,6 +37,8 @@ def sign_in(page: Page, account: Account, path: str = "/sign-in/") -> None:
     page.get_by_label("Password").fill(account.password)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("button", name=f"Account: {account.name}")).to_be_visible()
+    # Its scripts have run, too: a test that sets the page's clock ahead before then sets nothing that waits for it.
+    page.wait_for_load_state()
 
 
 def sign_in_silently(page: Page, account: Account) -> None:
