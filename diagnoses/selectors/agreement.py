@@ -18,7 +18,7 @@ from diagnoses.models import Reading
 from diagnoses.models.job import Label
 from diagnoses.models.reading import Finding, Part
 from diagnoses.roles import MAY_SEE_SITE_FIGURES
-from diagnoses.selectors.hiding import blind_images
+from diagnoses.selectors.hiding import blind_images, may_know_readings
 from diagnoses.selectors.kappa import Kappa, cohen_kappa
 from diagnoses.selectors.studies import listed_for
 
@@ -128,9 +128,9 @@ def discordant_readings(user: User) -> "QuerySet[Reading]":
 
 
 def _of(user: User) -> "QuerySet[Reading]":
-    """The readings beside which there is an answer by now."""
+    """The readings beside which there is an answer by now, and of which the user may know."""
     readings = Reading.objects.exclude(job=None).exclude(job__label="")
-    return readings if sees_all(user) else readings.filter(reader=user)
+    return readings.filter(may_know_readings(user, "image__")) if sees_all(user) else readings.filter(reader=user)
 
 
 def _is_blind() -> Q:

@@ -36,7 +36,7 @@ from diagnoses.imaging.errors import GATE_FAULTS
 from diagnoses.models import Job, Reading, RejectedFile, Worker
 from diagnoses.models.job import Label, Purpose
 from diagnoses.models.reading import Agreement, Part
-from diagnoses.selectors.hiding import blind_images, reads_first
+from diagnoses.selectors.hiding import blind_images, may_know_readings, reads_first
 from diagnoses.selectors.periods import Period
 from diagnoses.selectors.registry import present_workers
 from diagnoses.selectors.shares import Share
@@ -58,6 +58,8 @@ class Scope:
     """Whether the user may look at the cases behind a number."""
     hidden: Q | None = None
     """Which cases' answers the user shall not see yet: a day with one case would give its answer away."""
+    known: Q | None = None
+    """Of which cases the user may know what was signed, for the same reason."""
 
 
 def scope_of(user: Viewer) -> Scope:
@@ -65,9 +67,12 @@ def scope_of(user: Viewer) -> Scope:
     if not isinstance(user, User) or not user.is_active:
         raise PermissionDenied
     hidden = blind_images(user, "image__") if reads_first(user) else None
+    known = may_know_readings(user, "image__")
     if user.has_perm(roles.MAY_SEE_SITE_FIGURES):
-        return Scope(None, user.has_perm(roles.MAY_SEE_EVERY_STUDY), hidden)
-    return Scope(user.pk if user.has_perm(roles.MAY_SEE_STUDIES) else _NOBODY, may_open=True, hidden=hidden)
+        return Scope(None, user.has_perm(roles.MAY_SEE_EVERY_STUDY), hidden, known)
+    return Scope(
+        user.pk if user.has_perm(roles.MAY_SEE_STUDIES) else _NOBODY, may_open=True, hidden=hidden, known=known
+    )
 
 
 def cases_of(scope: Scope) -> QuerySet[Job]:
@@ -226,7 +231,7 @@ class Agreed:
 def agreement(scope: Scope, period: Period) -> Agreed:
     """Of the period's cases with a reading that was signed beside an answer; the first reader's last word counts."""
     rows = (
-        Reading.objects.filter(job__in=cases_in(scope, period), part=Part.FIRST, replaced_by=None)
+        Reading.objects.filter(scope.known, job__in=cases_in(scope, period), part=Part.FIRST, replaced_by=None)
         .exclude(agreement="")
         .order_by()
         .values_list("agreement", "answer_shown")

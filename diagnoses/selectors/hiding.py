@@ -109,6 +109,13 @@ def blind_part(user: Viewer, taken: Mapping[Part, int]) -> Part | None:
     return Part.SECOND if settings.CXR_SECOND_READER and Part.SECOND not in taken else None
 
 
+def may_know_readings(user: Viewer, to_image: str = "") -> Q:
+    """The condition of `covered_readings` on rows: of these images the user may know what others signed."""
+    if not settings.CXR_SECOND_READER or not isinstance(user, User) or not user.has_perm(MAY_SIGN):
+        return Q()  # where one reads alone, there is nothing signed yet of what is hidden
+    return ~blind_images(user, to_image)
+
+
 def blind_images(user: Viewer, to_image: str = "") -> Q:
     """The condition of `blind_part` on rows; `to_image` is the way to the image's key."""
     begun = Reading.objects.filter(image=OuterRef(f"{to_image}pk"), replaces=None)

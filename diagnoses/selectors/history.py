@@ -51,7 +51,7 @@ class HistoryPage:
 def find_jobs(user: Viewer, wanted: HistoryFilter) -> QuerySet[Job]:
     """All readings that match, newest first. Raises HiddenFilterError."""
     _check_hidden(user, wanted)
-    conditions = condition_of(user, wanted), narrowing.condition_of(wanted) or Q()
+    conditions = condition_of(user, wanted), narrowing.condition_of(user, wanted) or Q()
     jobs = jobs_visible_to(user).filter(*conditions, words.condition_of(wanted))
     return jobs.order_by("-created_at", "-id")
 
@@ -103,7 +103,7 @@ def _check_hidden(user: Viewer, wanted: HistoryFilter) -> None:
 
 def _first_places(user: Viewer, wanted: HistoryFilter, ranges: Sequence[QuerySet[Job]]) -> Found:
     """Those of a page, and one more where there is one."""
-    condition, count = narrowing.condition_of(wanted), PAGE_SIZE + 1
+    condition, count = narrowing.condition_of(user, wanted), PAGE_SIZE + 1
     if not words.asked_for(wanted):
         return narrowing.look_through(ranges, condition, count) if condition else Found(newest(ranges, count))
     near = words.look_through(wanted, ranges, count)
@@ -116,7 +116,7 @@ def _first_places(user: Viewer, wanted: HistoryFilter, ranges: Sequence[QuerySet
 
 def _all_places_if_few(user: Viewer, wanted: HistoryFilter) -> list[Position] | None:
     """The places of all readings that match; None where they are many, or not to be counted by an index."""
-    if narrowing.condition_of(wanted):
+    if narrowing.condition_of(user, wanted):
         return None
     ranges = ranges_of(user, wanted)
     if not words.asked_for(wanted):

@@ -14,7 +14,10 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.lookups import Exact, IsNull
 
 from diagnoses.models import Image, Job, Reading
+from diagnoses.models.reading import Part
+from diagnoses.selectors.hiding import may_know_readings
 from diagnoses.selectors.ranges import NO_READING, HistoryFilter, Position, newest
+from diagnoses.selectors.viewers import Viewer
 
 LOOKED_THROUGH = 10_000
 
@@ -27,7 +30,7 @@ class Found:
     looked_until: Position | None = None
 
 
-def condition_of(wanted: HistoryFilter) -> Q | None:
+def condition_of(user: Viewer, wanted: HistoryFilter) -> Q | None:
     """What a reading has to be beside what indexes know; None where there is nothing of the kind."""
     conditions = []
     if wanted.refusal:
@@ -40,7 +43,7 @@ def condition_of(wanted: HistoryFilter) -> Q | None:
         of_image = Image.objects.filter(pk=OuterRef("image")).order_by()
         conditions.append(_is(of_image.values("study__patient_sex"), wanted.sex))
     if wanted.reading:
-        conditions.append(_of_readers(wanted.reading))
+        conditions.append(_of_readers(user, wanted.reading))
     return reduce(and_, conditions) if conditions else None
 
 
@@ -55,10 +58,18 @@ def look_through(ranges: Sequence[QuerySet[Job]], condition: Q, count: int) -> F
     return Found(places, end[0] if end and len(places) < count else None)
 
 
-def _of_readers(reading: str) -> Q:
+def _of_readers(user: Viewer, reading: str) -> Q:
     if reading == NO_READING:
         return _is_missing(_signed())
-    return _is(_signed().filter(agreement=reading).values("agreement"), reading)
+    return _is(_signed().filter(agreement=reading).values("agreement"), reading) & _may_know(user)
+
+
+def _may_know(user: Viewer) -> Q:
+    """What `hiding.may_know_readings` says, of images that somebody has read."""
+    if not may_know_readings(user):
+        return Q()
+    begun = Reading.objects.filter(image=OuterRef("image"), replaces=None).order_by()
+    return ~_is_missing(begun.filter(reader_id=user.pk)) | ~_is_missing(begun.filter(part=Part.SECOND))
 
 
 def _signed() -> QuerySet[Reading]:

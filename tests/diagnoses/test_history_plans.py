@@ -76,7 +76,7 @@ def faults_of(node: dict[str, Any], most_rows: int) -> Iterator[str]:
 def faults_with(user: User, wanted: HistoryFilter) -> Iterator[str]:
     """What is wrong with the first two pages."""
     # No index holds all readings by their answer: of these a page walks down until it has found enough.
-    looked_through = words.asked_for(wanted) or narrowing.condition_of(wanted) is not None
+    looked_through = words.asked_for(wanted) or narrowing.condition_of(user, wanted) is not None
     walks = looked_through or (sees_every_study(user) and wanted.narrows)
     most_rows = 3 * LOOKED_THROUGH if walks else MOST_ROWS
     second = history_page(user, wanted).next_cursor

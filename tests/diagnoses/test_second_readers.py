@@ -6,10 +6,16 @@ import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.urls import reverse
+from django.utils import timezone
 
 from diagnoses.models import Study
 from diagnoses.roles import Role
+from diagnoses.selectors import caseload
+from diagnoses.selectors.agreement import sighted_agreement
 from diagnoses.selectors.cases import cases_of
+from diagnoses.selectors.history import find_jobs, find_studies, history_page
+from diagnoses.selectors.periods import Period
+from diagnoses.selectors.ranges import HistoryFilter
 from diagnoses.selectors.readings import part_of, wanted_of
 from diagnoses.selectors.signed import final_readings
 from diagnoses.selectors.studies import jobs_visible_to
@@ -52,6 +58,28 @@ def test_a_site_without_second_readers_wants_no_more_than_one(
     page = page_of(radiologist, done_study)
     assert "data-reading" not in page
     assert "Signed by clinician" in page
+
+
+@pytest.mark.parametrize("said", ["agree", "disagree"])
+def test_no_filter_and_no_figure_tells_the_second_reader_what_the_first_one_said(
+    clinician: User, radiologist: User, auditor: User, done_study: Study, settings: LazySettings, said: str
+) -> None:
+    image, wanted = image_of(done_study), HistoryFilter(reading=said)
+    today = Period(timezone.localdate(), timezone.localdate())
+    sign(clinician, image, "PNEUMONIA" if said == "agree" else "NORMAL")
+
+    def known_to(user: User) -> tuple[int, int, int, int, int]:
+        cases = caseload.agreement(caseload.scope_of(user), today).share.of
+        listed, exported = len(history_page(user, wanted).jobs), find_jobs(user, wanted).count()
+        return listed, exported, find_studies(user, wanted).count(), cases, sighted_agreement(user).kappa.cases
+
+    assert known_to(radiologist) == (1, 1, 1, 1, 1)
+    settings.CXR_SECOND_READER = True
+    assert known_to(radiologist) == (0, 0, 0, 0, 0)
+    assert known_to(clinician) == (1, 1, 1, 1, 1)
+    assert known_to(auditor)[3:] == (1, 1)
+    sign(radiologist, image, "NORMAL")
+    assert known_to(radiologist)[:4] == (1, 1, 1, 1)
 
 
 @pytest.mark.usefixtures("_two_readers")
