@@ -70,9 +70,8 @@ def scope_of(user: Viewer) -> Scope:
     known = may_know_readings(user, "image__")
     if user.has_perm(roles.MAY_SEE_SITE_FIGURES):
         return Scope(None, user.has_perm(roles.MAY_SEE_EVERY_STUDY), hidden, known)
-    return Scope(
-        user.pk if user.has_perm(roles.MAY_SEE_STUDIES) else _NOBODY, may_open=True, hidden=hidden, known=known
-    )
+    owner_id = user.pk if user.has_perm(roles.MAY_SEE_STUDIES) else _NOBODY
+    return Scope(owner_id, may_open=True, hidden=hidden, known=known)
 
 
 def cases_of(scope: Scope) -> QuerySet[Job]:
@@ -231,7 +230,7 @@ class Agreed:
 def agreement(scope: Scope, period: Period) -> Agreed:
     """Of the period's cases with a reading that was signed beside an answer; the first reader's last word counts."""
     rows = (
-        Reading.objects.filter(scope.known, job__in=cases_in(scope, period), part=Part.FIRST, replaced_by=None)
+        Reading.objects.filter(scope.known or Q(), job__in=cases_in(scope, period), part=Part.FIRST, replaced_by=None)
         .exclude(agreement="")
         .order_by()
         .values_list("agreement", "answer_shown")

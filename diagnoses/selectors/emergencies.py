@@ -24,5 +24,6 @@ def studies_under(user: User, access: EmergencyAccess) -> QuerySet[Study]:
 
 def events_under(access: EmergencyAccess) -> QuerySet[AuditEvent]:
     """What its user did with the patient's studies, in order."""
-    of_user = AuditEvent.objects.filter(actor_name=access.user.get_username(), at__gte=access.granted_at)
-    return of_user.filter(detail__emergency=str(access.pk)).order_by("id")
+    # By number: a user may be given another name, and the record keeps that of then.
+    of_user = AuditEvent.objects.filter(patient=str(access.patient_id), actor_id=access.user_id)
+    return of_user.filter(at__gte=access.granted_at, detail__emergency=str(access.pk)).order_by("id")
