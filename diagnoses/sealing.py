@@ -101,6 +101,11 @@ def fingerprint(digest: str) -> str:
     return _mac("fingerprints", digest).hex()
 
 
+def key_digest(key: str) -> str:
+    """What stands for a sender's own key, which may well be an accession number; empty for none."""
+    return _mac("idempotency keys", key).hex() if key else ""
+
+
 def patient_index(patient_id: str) -> bytes | None:
     """What stands for a patient ID however it is spaced and cased; None where there is none."""
     normal = _folded(patient_id)

@@ -59,7 +59,7 @@ class Study(SealedRow):
         blank=True,
         db_default="",
         editable=False,
-        help_text="Its sender's own, so that sending it again adds nothing.",
+        help_text="What stands for its sender's own, so that sending it again adds nothing.",
     )
     idempotency_fingerprint = models.CharField(max_length=64, blank=True, db_default="", editable=False)
     urgent = models.BooleanField(default=False, db_default=False, help_text="Its sender wants it read before others.")

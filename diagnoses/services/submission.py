@@ -112,7 +112,7 @@ def submit_study(
     if actor.user is None:
         raise SubmissionError(_("Sign in to send studies."))
     _check_count(len(files))
-    key = _Key(idempotency_key, repr((details, model_version and str(model_version))))
+    key = _Key(sealing.key_digest(idempotency_key), repr((details, model_version and str(model_version))))
     if _was_used(actor, key):
         return _as_it_stands(actor, key, _fingerprint(key, [content_of(file, read_sent(file)) for file in files]))
     check_room(len(files))
@@ -124,7 +124,7 @@ def submit_study(
 
 @dataclass(frozen=True)
 class _Key:
-    """The sender's own name for what is sent, empty for none, and what was said of it."""
+    """What stands for the sender's own name for what is sent, empty for none, and what was said of it."""
 
     name: str
     said: str

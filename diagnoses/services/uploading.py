@@ -50,6 +50,11 @@ class StudySent:
     batch: uuid.UUID | None = None
     """What was sent in one go has the same."""
 
+    @property
+    def kept_key(self) -> str:
+        """What the study has of the key."""
+        return sealing.key_digest(self.key)
+
     def fingerprint(self, model_version: ModelVersion | None) -> str:
         """The same wherever the same is said of the study."""
         return sealing.fingerprint_of((self.details, self.batch, model_version and str(model_version)))
@@ -151,7 +156,7 @@ class _Intake:
         return Uploaded(study, image=image)
 
     def _studies(self) -> QuerySet[Study]:
-        return Study.objects.filter(submitted_by=self.actor.user, idempotency_key=self.sent.key)
+        return Study.objects.filter(submitted_by=self.actor.user, idempotency_key=self.sent.kept_key)
 
     def _locked_study(self) -> Study:
         """The study with this key, made if need be, and held so that the next position stays the next."""
@@ -165,7 +170,7 @@ class _Intake:
                     submitted_by=self.actor.user,
                     department=department_of(self.actor.user),
                     batch=self.sent.batch,
-                    idempotency_key=self.sent.key,
+                    idempotency_key=self.sent.kept_key,
                     idempotency_fingerprint=self.sent.fingerprint(self.wanted),
                 )
         study = self._held_study()

@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -114,8 +114,9 @@ _RESULTS = "SELECT job_id::text, image_sha256, heatmap FROM diagnoses_result"
 _ENDS = "SELECT object_id, count(*) FROM diagnoses_auditevent WHERE action = 'result_recorded' GROUP BY object_id"
 
 
-def read_books(site: Site) -> Books:
-    """Everything, as it stands now."""
+def read_books(site: Site, keys: Collection[str] = ()) -> Books:
+    """Everything, as it stands now. A study's key is that of these which its sender used, else what is kept of it."""
+    known = site.keys_by_digest(keys)
     results = site.rows(_RESULTS)
     jobs = _by_first((job.image_id, job) for job in _jobs(site, results))
     images = _by_first(
@@ -124,8 +125,8 @@ def read_books(site: Site) -> Books:
     )
     rejected = _by_first((study, Rejection(position, code)) for study, position, code in site.rows(_REJECTED))
     studies = [
-        StudyRow(study, key, created_at, tuple(images[study]), tuple(rejected[study]))
-        for study, key, created_at in site.rows(_STUDIES)
+        StudyRow(study, known.get(digest, digest), created_at, tuple(images[study]), tuple(rejected[study]))
+        for study, digest, created_at in site.rows(_STUDIES)
     ]
     return Books(tuple(studies), tuple(_files(site.file(""), site.opened())))
 

@@ -82,7 +82,7 @@ def run(plan: Plan, say: Callable[[str], None]) -> Outcome:
             stream.stop(_ANSWER_SECONDS)
         say("Waiting until all that was accepted has its end")
         _wait(lambda: _none(place.site, _OPEN), _END_SECONDS, "everything has its end", ledger)
-        books = _settled_books(place.site, plan)
+        books = _settled_books(place.site, plan, ledger)
         found = breaches(ledger, books)
         if plan.orphan_grace_seconds is not None:
             found += orphan_breaches(books, plan.orphan_grace_seconds)
@@ -137,13 +137,13 @@ def _wait(condition: Callable[[], bool], seconds: float, what: str, ledger: Ledg
         return False
 
 
-def _settled_books(site: Site, plan: Plan) -> Books:
+def _settled_books(site: Site, plan: Plan, ledger: Ledger) -> Books:
     """The books once what nobody owns could be swept up; at once where nothing is asked of that."""
     until = time.monotonic() + 2 * (plan.orphan_grace_seconds or 0)
-    books = read_books(site)
+    books = read_books(site, ledger.studies)
     while books.orphans(0) and time.monotonic() < until:
         time.sleep(1)
-        books = read_books(site)
+        books = read_books(site, ledger.studies)
     return books
 
 

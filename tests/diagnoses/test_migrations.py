@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any
 
+import pytest
 from django.apps.registry import Apps
 from django.contrib.admin.models import ADDITION, LogEntry
 from django.contrib.auth.models import Group, Permission, User
@@ -13,8 +14,9 @@ from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.http import QueryDict
 
-from diagnoses import storage
-from diagnoses.models import AuditEvent, Job, ModelVersion, Result, SavedView, Study, Worker
+from diagnoses import sealing, storage
+from diagnoses.audit import user_actor
+from diagnoses.models import AuditEvent, Job, ModelVersion, Patient, Result, SavedView, Study, Worker
 from diagnoses.models.job import Purpose
 from diagnoses.models.registry import Standing
 from diagnoses.searching import opened_query
@@ -22,7 +24,8 @@ from diagnoses.selectors.history import history_page
 from diagnoses.selectors.patients import find_patient
 from diagnoses.selectors.ranges import HistoryFilter
 from diagnoses.services.registry import register_model_version, sync_shipped
-from tests.diagnoses.factory import HEATMAP, make_card
+from diagnoses.services.submission import KeyReusedError, StudyDetails, submit_study
+from tests.diagnoses.factory import HEATMAP, make_card, sent
 
 BEFORE = "0003_roles"
 SAID = {
@@ -169,3 +172,16 @@ def test_what_was_looked_for_before_is_sealed_and_struck_out_of_the_audit(clinic
     assert opened_query(clinician.pk, QueryDict(kept)).dict() == {"search": "Nguyen", "label": "NORMAL"}
     event = AuditEvent.objects.get(action="history_exported")
     assert event.detail == {"filter": {"search": "yes", "label": "NORMAL"}}
+
+
+def test_a_senders_key_of_before_is_kept_as_a_digest_and_known_again(clinician: User) -> None:
+    old: Any = migrate("0051_audit_by_address").get_model("diagnoses", "Study").objects
+    subject = Patient.objects.create()
+    for key in ("ACC-4711", ""):
+        old.create(submitted_by_id=clinician.pk, subject_id=subject.pk, idempotency_key=key)
+    migrate()
+    kept = set(Study.objects.values_list("idempotency_key", flat=True))
+    assert kept == {sealing.key_digest("ACC-4711"), ""}
+    assert not any("4711" in key for key in kept)
+    with pytest.raises(KeyReusedError):
+        submit_study(actor=user_actor(clinician), files=[sent()], details=StudyDetails(), idempotency_key="ACC-4711")

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -27,6 +27,12 @@ STOP_SECONDS = 40.0
 Files = Sequence[tuple[str, bytes]]
 """What is sent: names with contents."""
 
+_DIGESTS = """
+import json
+from diagnoses.sealing import key_digest
+def by_digest(keys):
+    return {key_digest(key): key for key in keys}
+"""
 _OPENED = """
 import json
 from hashlib import sha256
@@ -326,6 +332,11 @@ class Site:
         hashes: dict[str, str] = json.loads(self.shell(_OPENED))
         return hashes
 
+    def keys_by_digest(self, keys: Collection[str]) -> dict[str, str]:
+        """Senders' own keys, each under what the site keeps of it."""
+        found: dict[str, str] = json.loads(self.shell(f"{_DIGESTS}print(json.dumps(by_digest({list(keys)!r})))"))
+        return found
+
     def pseudonym_of(self, patient_id: str) -> str:
         """The patient's, as rows know them; empty where there is none."""
         look = f"print(getattr(find_patient({patient_id!r}), 'pk', ''))"
@@ -352,9 +363,10 @@ def _has(process: psutil.Process, word: str) -> bool:
         return False
 
 
-def post_study(client: httpx.Client, files: Files, **details: str) -> httpx.Response:
-    """Send files as one study."""
-    return client.post("studies/", files=[("files", file) for file in files], data=details)
+def post_study(client: httpx.Client, files: Files, *, key: str = "", **details: str) -> httpx.Response:
+    """Send files as one study, under an idempotency key where one is given."""
+    headers = {"Idempotency-Key": key} if key else {}
+    return client.post("studies/", files=[("files", file) for file in files], data=details, headers=headers)
 
 
 def ended_study(client: httpx.Client, study_id: str, seconds: float = 60) -> dict[str, Any]:

@@ -28,8 +28,9 @@ SAID = {
     "patient_birth_date": "2019-08-17",
 }
 FILE_NAME = f"FILE{_MARK}"
+SENDERS_KEY = f"KEY{_MARK}"
 IN_FILES = {"header name": f"DCMNAME{_MARK}", "header ID": f"DCMID{_MARK}", "EXIF": f"EXIF{_MARK}"}
-PLANTED = {**SAID, "clinical_note": f"NOTE{_MARK}", "file name": FILE_NAME, **IN_FILES}
+PLANTED = {**SAID, "clinical_note": f"NOTE{_MARK}", "file name": FILE_NAME, "sender's key": SENDERS_KEY, **IN_FILES}
 
 
 def files() -> list[tuple[str, bytes]]:
@@ -93,7 +94,7 @@ def asked(running_site: Site) -> list[httpx.Response]:
     site.add_clinician(SENDER, PASSWORD)
     answers: list[httpx.Response] = []
     with site.client(SENDER) as api:
-        sent = post_study(api, files(), **SAID)
+        sent = post_study(api, files(), key=SENDERS_KEY, **SAID)
         study = ended_study(api, sent.json()["id"])
         answers.append(sent)
         find = api.post("searches/", json={"search": FILE_NAME, "patient_id": SAID["patient_id"]})

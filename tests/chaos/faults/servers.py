@@ -9,7 +9,7 @@ from tests.integration.hands import kill, kill_redis_and_what_it_kept, stopped, 
 from tests.integration.site import wait_until
 
 _TIMES = 5
-_KEPT = "SELECT 1 FROM diagnoses_study WHERE idempotency_key = %s"
+_KEPT = "SELECT 1 FROM diagnoses_image WHERE sha256 = %s"
 _SAID_OF_POSTGRES = "PostgreSQL has died; starting it again."
 _SAID_OF_REDIS = "Redis has died; starting it again."
 
@@ -21,7 +21,7 @@ def web_killed_before_the_doorbell(hands: Hands) -> None:
     study = hands.stream.study([hands.inputs.valid() for _ in range(4)])
     with hands.sending(study):
         with stopped(site.redis):  # so that the ring takes its time
-            wait_until(lambda: site.rows(_KEPT, study.key), 15, "the study is committed")
+            wait_until(lambda: site.rows(_KEPT, study.files[0].sha256), 15, "the study is committed")
             assert not study.answers, "the web server was too fast to be killed before the doorbell"
             kill(site.web)
         wait_until_said(site, "Starting the web server again", before)
