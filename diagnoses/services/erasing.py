@@ -5,23 +5,26 @@ is emptied, their pictures are removed, and the key that opened it is gone, so t
 """
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import Max, Min, Q
 from django.db.models.functions import Now
+from django.http import QueryDict
 
-from diagnoses import audit, notices, storage
+from diagnoses import audit, notices, sealing, storage
 from diagnoses.audit import Actor, AuditEntry
 from diagnoses.models import Export, Image, Job, Patient, Reading, RejectedFile, Result, SavedView, Study
 from diagnoses.models.audit import AuditAction
 from diagnoses.models.export import ExportStatus
-from diagnoses.searching import FIND
+from diagnoses.searching import FIND, TELLING, SearchError, opened_query
 from diagnoses.selectors.patients import find_patient
 
 _BATCH = 100
 _ERASED = "erased"
+_NAMES_SOMEBODY = f"{FIND}="
 
 
 class NoSuchPatientError(Exception):
@@ -73,7 +76,8 @@ def purge_studies(*, actor: Actor, days: int) -> int:
             Patient.objects.filter(pk__in=[nobody.pk for nobody in nobodies]).update(erased_at=Now())
             for study, nobody in zip(rows, nobodies, strict=True):
                 Study.objects.filter(pk=study.pk).update(subject=nobody)
-            left = Patient.objects.filter(pk__in=set(subjects.values()), studies=None).values_list("pk", flat=True)
+            left = dict(Patient.objects.filter(pk__in=set(subjects.values()), studies=None).values_list("pk", "index"))
+            _drop_searches_for({bytes(index) for index in left.values() if index})
             _lose_key(list(left))
             audit.record_all(
                 AuditEntry(AuditAction.STUDIES_PURGED, actor, study, {"patient": str(subjects[study.pk]), "days": days})
@@ -86,11 +90,16 @@ def purge_studies(*, actor: Actor, days: int) -> int:
 
 
 def erase_again() -> int:
-    """Empty the studies of who is erased already, which a restored copy has filled again; says how many there are."""
+    """Empty the studies of who is erased already, which a restored copy has filled again; says how many there are.
+
+    What anybody saved to look for goes, too, as when somebody is erased.
+    """
     erased = list(Study.objects.exclude(subject__erased_at=None).order_by("pk").values_list("pk", flat=True))
     for start in range(0, len(erased), _BATCH):
         with transaction.atomic():
             _forget(erased[start : start + _BATCH])
+    if erased:  # the copy does not know whom they looked for
+        SavedView.objects.filter(query__contains=_NAMES_SOMEBODY).delete()
     return len(erased)
 
 
@@ -131,9 +140,18 @@ def _lose_key(patients: Sequence[uuid.UUID]) -> None:
 
 def _drop_copies(studies: Sequence[uuid.UUID]) -> list[str]:
     """What may be packed of these studies, and searches that name somebody. Gives the files of the first."""
-    names_somebody = f"{FIND}="
-    SavedView.objects.filter(query__contains=names_somebody).delete()
-    return _drop_exports(_may_hold(studies) | Q(query__contains=names_somebody))
+    SavedView.objects.filter(query__contains=_NAMES_SOMEBODY).delete()
+    return _drop_exports(_may_hold(studies) | Q(query__contains=_NAMES_SOMEBODY))
+
+
+def _drop_searches_for(indexes: Collection[bytes]) -> None:
+    """What anybody saved to look for one of these patients. Exports that ask for one go with their time."""
+    views = SavedView.objects.filter(query__contains=_NAMES_SOMEBODY) if indexes else SavedView.objects.none()
+    for view in views:
+        with suppress(SearchError):  # what does not open tells nothing
+            said = opened_query(view.user_id, QueryDict(view.query))
+            if any(sealing.patient_index(str(said.get(name, ""))) in indexes for name in TELLING):
+                view.delete()
 
 
 def _may_hold(studies: Sequence[uuid.UUID]) -> Q:

@@ -9,6 +9,7 @@ from diagnoses.models import Image, Job, ModelVersion
 from diagnoses.models.audit import AuditAction
 from diagnoses.models.job import Purpose
 from diagnoses.selectors.registry import can_read_here
+from diagnoses.services.patients import hold_patient
 from diagnoses.services.recovery import show_shadow_jobs
 
 
@@ -26,6 +27,7 @@ def request_reread(*, actor: Actor, image: Image, model_version: ModelVersion) -
         words = _("{model} cannot read on this site now. Choose another model, or try again later.")
         raise RereadError(words.format(model=model_version))
     with transaction.atomic():
+        hold_patient(image.study.subject_id)  # else the job could get the words that are just being erased
         job = _shown_shadow(image, model_version) or _new_job(image, model_version)
         audit.record(AuditAction.READING_REQUESTED, actor, job, image=str(image.pk), model=str(model_version))
         notices.tell([image.study_id])

@@ -218,6 +218,31 @@ def test_with_the_last_of_their_studies_a_patients_key_goes(study: Study) -> Non
     assert Image.objects.exclude(words=[]).count() == Job.objects.exclude(words=[]).count() == 0
 
 
+def test_searches_for_who_is_gone_by_time_go_along_and_the_others_stay(study: Study, clinician: User) -> None:
+    make_study(clinician, study.images.get().jobs.get().model_version, patient_id="P-2")
+    for name, query in {"his": "patient_id=p-1", "words": "search=P-1", "her": "patient_id=P-2", "all": ""}.items():
+        save_view(user=clinician, page="history", name=name, query=query)
+
+    def purge_with(*studies: Study) -> set[str]:
+        old = Study.objects.filter(pk__in=[each.pk for each in studies])
+        old.update(created_at=timezone.now() - timedelta(days=31))
+        purge_studies(actor=WHO, days=30)
+        return set(SavedView.objects.values_list("name", flat=True))
+
+    assert purge_with(study) == {"his", "words", "her", "all"}, "another of the patient's studies is there still"
+    assert purge_with(*study.subject.studies.all()) == {"her", "all"}
+
+
+def test_searches_that_a_restored_copy_brings_back_name_nobody(study: Study, clinician: User) -> None:
+    save_view(user=clinician, page="history", name="him", query="patient_id=P-1")
+    save_view(user=clinician, page="history", name="ill", query="label=PNEUMONIA")
+    erase_again()
+    assert SavedView.objects.count() == 2, "nobody was erased"
+    Patient.objects.filter(pk=study.subject_id).update(erased_at=timezone.now(), sealed_key=None, key_version=None)
+    erase_again()
+    assert [view.name for view in SavedView.objects.all()] == ["ill"]
+
+
 def test_what_a_restored_copy_brings_back_of_the_erased_is_emptied_again_and_nobody_elses(study: Study) -> None:
     other = make_study(
         study.submitted_by, study.images.get().jobs.get().model_version, JobStatus.DONE, patient_id="P-2"

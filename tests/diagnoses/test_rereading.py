@@ -2,7 +2,8 @@
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from diagnoses.audit import Actor, user_actor
@@ -46,6 +47,17 @@ def test_a_reading_by_another_version_is_queued_beside_the_first(
     done.refresh_from_db()
     assert done.status == JobStatus.DONE
     assert doorbell.rings() == 1
+
+
+def test_who_is_being_erased_is_waited_for_before_anything_is_copied(
+    done: Job, other: ModelVersion, actor: Actor
+) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        request_reread(actor=actor, image=done.image, model_version=other)
+    sent = [query["sql"] for query in queries]
+    [held] = [at for at, sql in enumerate(sent) if '"diagnoses_patient"' in sql and "FOR NO KEY UPDATE" in sql]
+    [made] = [at for at, sql in enumerate(sent) if sql.startswith('INSERT INTO "diagnoses_job"')]
+    assert held < made
 
 
 @pytest.mark.parametrize("urgent", [True, False])
