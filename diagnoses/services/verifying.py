@@ -77,27 +77,33 @@ def verify(chain: Iterable[Linked], anchors: Iterable[Anchor], archives: Mapping
 
 
 def archives_by_month(verdict: Verdict, key: str) -> dict[date, AuditArchive]:
-    """The months that were archived: on record themselves, and signed, else somebody only says so."""
+    """The months that were archived: on record themselves, and signed, else somebody only says so.
+
+    The event that says so may have been archived since, with its own month.
+    """
     on_record = set(
         AuditEvent.objects.filter(action=AuditAction.AUDIT_ARCHIVED).values_list("detail__sha256", flat=True)
     )
-    archives = {}
-    for archive in AuditArchive.objects.all():
+    archives = list(AuditArchive.objects.all())
+    signed = {archive.month: archive for archive in archives if is_signed(archive, key)}
+    for archive in archives:
         said = f"{archive.name} is said to hold {archive.month:%Y-%m}"
-        if archive.sha256 not in on_record:
+        if archive.sha256 not in on_record and _month_of(archive.archived_at) not in signed:
             verdict.add("archive", f"{said}, but no event says so")
-        if is_signed(archive, key):
-            archives[archive.month] = archive
-        else:
+        if archive.month not in signed:
             verdict.add("archive", f"{said}, but that is not signed with this key")
-    return archives
+    return signed
+
+
+def _month_of(at: datetime) -> date:
+    return at.astimezone(UTC).date().replace(day=1)
 
 
 def _check_event(verdict: Verdict, linked: Linked, gone: dict[date, _Gone]) -> None:
     link, fields = linked.link, linked.fields
     assert link is not None  # noqa: S101 - for the type checker
     if fields is None:
-        month = datetime.fromtimestamp(link.moment / 1_000_000, UTC).date().replace(day=1)
+        month = _month_of(datetime.fromtimestamp(link.moment / 1_000_000, UTC))
         if month in gone:
             verdict.archived += 1
             gone[month] = _Gone(gone[month].events + 1, link.seq, link.hash.hex())

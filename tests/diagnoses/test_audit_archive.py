@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from diagnoses.audit import user_actor
 from diagnoses.models import AuditArchive, AuditEvent, AuditLink
 from diagnoses.models.audit import AuditAction
 from diagnoses.services import anchoring, archiving
@@ -76,6 +77,26 @@ def test_the_chain_is_whole_after_that_and_the_file_is_verified_along(folder: Pa
     archive()
     assert "2 of them archived" in verify(folder)
     assert AuditLink.objects.count() == 7, "five, the archive, and what was verified"
+
+
+def test_the_month_that_says_of_another_that_it_was_archived_may_be_archived_too(
+    folder: Path, clinician: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = datetime(2016, 2, 9, tzinfo=UTC)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT diagnoses_make_audit_month(%s)", [later.date()])
+
+    def record_then(action: AuditAction, *_: object, **detail: object) -> None:
+        AuditEvent.objects.create(at=later, action=action, actor_name="archive_audit", detail=detail)
+
+    with monkeypatch.context() as then:
+        then.setattr("diagnoses.audit.record", record_then)
+        archiving.archive_month(month=OLD, folder=folder, actor=user_actor(clinician))
+    sealed()
+    tamper(f"UPDATE diagnoses_auditarchive SET archived_at = '{later}'")
+    archive()
+    assert AuditArchive.objects.count() == 2
+    assert "The audit is what was put on record." in verify(folder)
 
 
 def test_an_archive_that_was_changed_is_found(folder: Path) -> None:
