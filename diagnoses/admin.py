@@ -105,6 +105,8 @@ class JobAdmin(_ReadOnly):
     """The work of reading, with each move it made."""
 
     list_display = ("id", "status", "created_at", "attempts", "error_code", "model_version", "worker_name")
+    # Not why a clinician had it read all the same: people name patients there.
+    exclude = ("override_reason",)
     list_filter = ("status", "error_code", "model_version", "created_at")
     search_fields = ("id", "image__id", "image__study__id")
     list_select_related = ("model_version",)

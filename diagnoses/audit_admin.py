@@ -56,6 +56,10 @@ class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """By the filters that are shown, and nothing else: what a page leaves out is not to be guessed by address."""
+        return lookup.partition("__")[0] in self.list_filter and super().lookup_allowed(lookup, value, request)
+
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         if self.model in _OF_PATIENTS and self.has_view_permission(request):
             audit.record(AuditAction.HISTORY_VIEWED, audit.actor_of(request), page=f"admin:{self.opts.model_name}")

@@ -65,7 +65,7 @@ def _context(user: Viewer, one: StudyState, other: StudyState) -> dict[str, obje
         "hides": hides,
         "comparable": all(pair.is_comparable for pair in pairs),
         "days": (other.study.created_at - one.study.created_at).days,
-        "same_patient": one.study.patient_id == other.study.patient_id != "",
+        "same_patient": one.study.subject_id == other.study.subject_id and one.study.subject.index is not None,
         "palettes": list(Palette),
         "prevalence": settings.CXR_PREVALENCE,
     }

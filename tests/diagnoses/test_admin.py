@@ -145,6 +145,19 @@ def test_a_jobs_page_shows_every_move_it_made(panel: Client, done_study: Study) 
     assert "scheduler" in page
 
 
+def test_why_a_refusal_was_overridden_is_neither_shown_nor_searched(panel: Client, done_study: Study) -> None:
+    said = {"override_code": "inverted", "override_by": "clinician", "override_reason": "Mr Nguyen, seen by me"}
+    job = Job.objects.get(image__study=done_study)
+    Job.objects.filter(pk=job.pk).update(**said, override_at=job.created_at)
+    page = panel.get(reverse("admin:diagnoses_job_change", args=[job.pk])).content.decode()
+    assert "inverted" in page
+    assert "Nguyen" not in page
+    jobs = reverse("admin:diagnoses_job_changelist")
+    for hidden in ("override_reason__icontains=Nguyen", "image__study__patient_sex=F", "words__contains=1"):
+        assert panel.get(f"{jobs}?{hidden}").status_code == 400
+    assert str(job.pk) in panel.get(f"{jobs}?status__exact=done").content.decode()
+
+
 def test_a_model_shows_its_whole_card(panel: Client, model_version: ModelVersion) -> None:
     page = panel.get(reverse("admin:diagnoses_modelversion_change", args=[model_version.pk])).content.decode()
     assert model_version.weights_sha256 in page

@@ -9,9 +9,11 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
+from diagnoses.audit import Actor
 from diagnoses.models import AuditEvent, Image, Job, ModelVersion, Profile, Result, Study
 from diagnoses.models.audit import AuditAction
 from diagnoses.selectors.comparing import earlier_studies
+from diagnoses.services.erasing import erase_patient
 from diagnoses.states import JobStatus
 from tests.diagnoses.conftest import browser_of
 from tests.diagnoses.factory import make_reading, make_study
@@ -68,6 +70,23 @@ def test_studies_of_two_patients_say_so(
     assert warning not in words_of(compared(browser, *pair))
     for patient in ("P-2", ""):
         assert warning in words_of(compared(browser, pair[0], study_of(clinician, model_version, 1, 0.5, patient)))
+
+
+def test_two_erased_patients_are_not_taken_for_one(
+    browser: Client, clinician: User, model_version: ModelVersion
+) -> None:
+    ids = ("P-1", "P-2")
+    pair = [study_of(clinician, model_version, day, patient=patient) for day, patient in enumerate(ids)]
+    for patient in ids:
+        erase_patient(actor=Actor(None, "terminal"), patient_id=patient, reason="x")
+    assert "These studies are of different patients" in words_of(compared(browser, *pair))
+
+
+def test_one_patient_whose_id_is_written_otherwise_is_one(
+    browser: Client, clinician: User, model_version: ModelVersion
+) -> None:
+    pair = [study_of(clinician, model_version, day, patient=patient) for day, patient in enumerate(("ab 1", "AB 1 "))]
+    assert "These studies are of different patients" not in words_of(compared(browser, *pair))
 
 
 def test_both_studies_are_on_record_as_seen(browser: Client, pair: tuple[Study, Study]) -> None:

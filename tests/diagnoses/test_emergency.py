@@ -125,6 +125,18 @@ def test_auditors_and_administrators_are_told_and_find_what_was_opened(
     assert Notification.objects.count() == 2
 
 
+def test_what_was_opened_is_found_under_whatever_name_its_user_has_now(
+    stranger: Client, outsider: User, auditor: User, done_study: Study
+) -> None:
+    take(stranger)
+    stranger.get(reverse("study", args=[done_study.pk]))
+    address = reverse("admin:diagnoses_emergencyaccess_change", args=[EmergencyAccess.objects.get().pk])
+    User.objects.filter(pk=outsider.pk).update(username="somebody-else")
+    page = browser_of(auditor).get(address).content.decode()
+    assert "somebody-else" in page
+    assert str(done_study.pk) in page
+
+
 def test_an_administrator_sees_a_patient_in_an_emergency_alone(administrator: User, done_study: Study) -> None:
     browser = browser_of(administrator)
     study = reverse("study", args=[done_study.pk])
