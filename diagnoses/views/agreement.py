@@ -23,6 +23,7 @@ from diagnoses.models.reading import Finding
 from diagnoses.roles import MAY_SIGN
 from diagnoses.selectors import agreement as selectors
 from diagnoses.selectors.agreement import Agreement, Table
+from diagnoses.selectors.hiding import may_know_readings
 from diagnoses.templatetags.percent import percent
 
 _PAGE_SIZE = 25
@@ -123,6 +124,7 @@ def agreement(request: HttpRequest) -> HttpResponse:
     audit.record(AuditAction.FIGURES_VIEWED, audit.actor_of(request), page="agreement", found=len(table.paginated_rows))
     context = {
         "sees_all": selectors.sees_all(user),
+        "leaves_out": selectors.sees_all(user) and bool(may_know_readings(user)),
         "kinds": [
             _shown("blind", _("Signed before seeing the answer"), blind),
             _shown("sighted", _("Signed with the answer in sight"), sighted),

@@ -248,6 +248,10 @@ def _agreement(asked: Asked) -> Part:
             _("%(shown)s of %(all)s readings were signed with the answer in sight.")
             % {"shown": in_words(found.answer_shown), "all": in_words(found.share.of)}
         )
+    if asked.scope.known:
+        words.append(
+            _("What you may still read as the second reader is left out: it would tell you what the first one said.")
+        )
     nothing = _(
         "No reading was signed beside an answer. Once a clinician signs one, on the page of a study, it counts here."
     )

@@ -110,9 +110,12 @@ def test_no_list_tells_a_second_reader_what_the_first_one_said(
 ) -> None:
     image = image_of(answered(clinician, model_version))
     sign(clinician, image, "NORMAL")
+    browser, said = browser_of(radiologist), "What you may still read as the second reader is left out"
     assert discordant_readings(radiologist).exists()
+    assert said not in page_of(browser)
     settings.CXR_SECOND_READER = True
     assert not discordant_readings(radiologist).exists()
+    assert said in page_of(browser)
     sign(radiologist, image, "PNEUMONIA")
     assert discordant_readings(radiologist).exists()
 
