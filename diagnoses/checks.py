@@ -12,6 +12,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.checks import Warning as Concern
 
+from diagnoses.imaging import syscalls
+
 
 @register()
 def catalogues_are_compiled(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
@@ -72,6 +74,15 @@ def redis_asks_for_a_password(app_configs: Sequence[AppConfig] | None, **_: Any)
         return []
     hint = "Set requirepass there, and REDIS_URL=rediss://:password@host:port/0."
     return [Concern("Redis is reached over the network without a password.", hint=hint, id="diagnoses.W002")]
+
+
+@register(Tags.security)
+def decoders_are_filtered(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    """Without it a file that takes a decoder over could read and end the other processes of the site's account."""
+    if syscalls.are_filtered_here():
+        return []
+    hint = "Use a kernel with seccomp, on x86_64 or aarch64; see docs/sandbox.md."
+    return [Concern("System calls of what decodes files are not filtered here.", hint=hint, id="diagnoses.W003")]
 
 
 def _unsafe(server: str, host: str, hint: str, number: str) -> CheckMessage:

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from PIL import MpoImagePlugin  # noqa: F401 - which Pillow loads when it meets the first JPEG of several pictures
 from pydicom.charset import python_encoding
 
-from diagnoses.imaging import confinement, fragile, frames
+from diagnoses.imaging import confinement, fragile, frames, syscalls
 from diagnoses.imaging.confinement import Limits
 from diagnoses.imaging.decode import decode
 from diagnoses.imaging.depth import full_picture
@@ -118,6 +118,7 @@ class Helper:
         self._calls = calls
         self._children: dict[int, _Child] = {}
         self._mapped = confinement.address_space()
+        self._are_filtered = syscalls.are_filtered_here()
 
     def serve(self) -> None:
         """Until the other end of the control socket closes."""
@@ -174,23 +175,24 @@ class Helper:
         limits = Limits(*frames.ORDER.unpack(order))
         pid = os.fork()
         if pid == 0:
-            _live(channel, limits, self._mapped, self._calls)
+            self._live(channel, limits)
         os.close(channel)
         self._children[pid] = _Child(word, time.monotonic() + limits.wall_seconds)
         return True
 
-
-def _live(descriptor: int, limits: Limits, mapped: int, calls: Mapping[str, Call]) -> NoReturn:
-    """A child's whole life. However it ends, it ends here, and runs nothing of what its parent would run at its end."""
-    try:
-        confinement.die_with_parent()
-        signal.set_wakeup_fd(-1)
-        channel = socket.socket(fileno=confinement.shut_in(descriptor, limits, mapped))
-        call, arguments, payloads = frames.receive_request(channel)
-        kind, head, body = _outcome(calls[call], payloads, arguments)
-        frames.send_answer(channel, kind, head, body, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-    finally:
-        os._exit(0)
+    def _live(self, descriptor: int, limits: Limits) -> NoReturn:
+        """A child's whole life. However it ends, it ends here, and runs nothing of what its parent would at its end."""
+        try:
+            confinement.die_with_parent()
+            signal.set_wakeup_fd(-1)
+            channel = socket.socket(fileno=confinement.shut_in(descriptor, limits, self._mapped))
+            if self._are_filtered:
+                syscalls.allow_decoding_alone()
+            call, arguments, payloads = frames.receive_request(channel)
+            kind, head, body = _outcome(self._calls[call], payloads, arguments)
+            frames.send_answer(channel, kind, head, body, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+        finally:
+            os._exit(0)
 
 
 def _outcome(call: Call, payloads: list[bytes], arguments: Mapping[str, Any]) -> tuple[bytes, bytes, Buffer]:

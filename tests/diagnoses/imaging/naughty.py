@@ -40,19 +40,32 @@ _ATTEMPTS: dict[str, Callable[[], object]] = {
     "write a file": lambda: Path("/tmp/out_of_the_sandbox").write_bytes(b"x"),
     "call somebody": lambda: socket.create_connection(("127.0.0.1", 9)),
     "run a program": lambda: subprocess.run(["/bin/true"]),
+    "become a program": lambda: os.execv("/bin/true", ["true"]),
+    "go on in another process": os.fork,
+    "signal its parent": lambda: os.kill(os.getppid(), 0),
+    "trace its parent": lambda: _by_number("ptrace", 16, os.getppid(), 0, 0),  # PTRACE_ATTACH
+    "read its parent's memory": lambda: _by_number("process_vm_readv", os.getppid(), 0, 0, 0, 0, 0),
+    "limit its parent": lambda: resource.prlimit(os.getppid(), resource.RLIMIT_CPU),
+    "share memory": lambda: _by_number("shmget", 0, 4096, 0o1600),  # IPC_PRIVATE, IPC_CREAT
     "lift the limits": _lift_limits,
     "write to what is open": lambda: [number for number in range(3, 256) if _is_open(number)],
     "limits": lambda: [
         resource.getrlimit(kind)[1]
         for kind in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE, resource.RLIMIT_CPU)
     ],
-    "privileges": lambda: ctypes.CDLL(None).prctl(39, 0, 0, 0, 0),  # PR_GET_NO_NEW_PRIVS
 }
+
+
+def _by_number(call: str, *arguments: int) -> int:
+    result = int(getattr(ctypes.CDLL(None, use_errno=True), call)(*arguments))
+    if result < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return result
 
 
 def _is_open(number: int) -> bool:
     try:
-        os.fstat(number)
+        os.write(number, b"")
     except OSError:
         return False
     return True
@@ -78,11 +91,6 @@ def _spin() -> None:
         pass
 
 
-def _end_the_helper() -> None:
-    os.kill(os.getppid(), 9)
-    time.sleep(5)
-
-
 _ENDS: dict[str, Callable[[], object]] = {
     "raise": _raise,
     "exit": lambda: sys.exit(3),
@@ -92,7 +100,6 @@ _ENDS: dict[str, Callable[[], object]] = {
     "take memory": _take_memory,
     "spin": _spin,
     "sleep": lambda: time.sleep(60),
-    "end the helper": _end_the_helper,
 }
 
 
