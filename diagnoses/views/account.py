@@ -13,7 +13,6 @@ from allauth.usersessions.adapter import get_adapter as session_adapter
 from allauth.usersessions.models import UserSession
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.forms import SetPasswordForm
 from django.contrib.auth.models import User
 from django.contrib.auth.views import LogoutView
 from django.core.exceptions import PermissionDenied
@@ -28,6 +27,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from diagnoses.accounts import timeouts
 from diagnoses.accounts.again import confirm_first
+from diagnoses.accounts.forms import InvitationForm
 from diagnoses.selectors.second_factors import FACTORS, is_lost, lacks_second_factor
 from diagnoses.services.inviting import accept_invitation, invited_user
 from diagnoses.views.finding import user_id
@@ -120,7 +120,7 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
     user = invited_user(token)
     if user is None:
         raise Http404
-    form = SetPasswordForm(user, request.POST if request.method == "POST" else None)
+    form = InvitationForm(user, request.POST if request.method == "POST" else None)
     if form.is_bound and form.is_valid():
         if not accept_invitation(token=token, password=form.cleaned_data["new_password1"]):
             raise Http404
