@@ -123,7 +123,7 @@ CELERY_WORKER_SEND_TASK_EVENTS = False
 
 # Accounts. The first hasher makes new hashes; those of the second are made anew at the next sign-in.
 PASSWORD_HASHERS = [
-    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "diagnoses.accounts.hashers.BoundedArgon2Hasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
 AUTH_PASSWORD_VALIDATORS = [

@@ -1,16 +1,22 @@
 """Passwords: long, of any kind, and kept with Argon2id."""
 
+import contextlib
 import statistics
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from django.conf import LazySettings
+from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.contrib.auth.models import User
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 
 from cxrsite import settings as site_settings
+from diagnoses.accounts import hashers
 from diagnoses.accounts.weak_words import DisguisedWordValidator
 from diagnoses.audit import Actor
 from diagnoses.models import AuditEvent
@@ -31,6 +37,32 @@ def _real_hashers(settings: LazySettings) -> None:
 def test_a_new_password_is_kept_with_argon2id(db: None) -> None:
     user = User.objects.create_user("newcomer", password=PASSWORD)
     assert user.password.startswith("argon2$argon2id$")
+
+
+@pytest.mark.parametrize("work", ["encode", "verify"])
+def test_no_more_than_a_few_are_hashed_at_once_and_the_rest_wait(work: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    one_too_many, done = threading.Barrier(hashers.AT_ONCE + 1), []
+
+    def hashed(*_: Any) -> str:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            one_too_many.wait(timeout=0.5)
+            done.append("too many")
+        done.append("hashed")
+        return ""
+
+    monkeypatch.setattr(Argon2PasswordHasher, work, hashed)
+    act = getattr(hashers.BoundedArgon2Hasher(), work)
+    with ThreadPoolExecutor(3 * hashers.AT_ONCE) as threads:
+        for _ in range(3 * hashers.AT_ONCE):
+            threads.submit(act, PASSWORD, "")
+    assert done == ["hashed"] * 3 * hashers.AT_ONCE
+
+
+def test_a_hash_of_djangos_own_hasher_is_taken_and_not_made_anew(db: None) -> None:
+    hashed = Argon2PasswordHasher().encode(PASSWORD, "a salt of enough entropy")
+    user = User.objects.create(username="veteran", password=hashed)
+    assert user.check_password(PASSWORD)
+    assert user.password == hashed
 
 
 def test_an_old_hash_is_made_anew_at_sign_in_and_no_session_ends_for_it(db: None, settings: LazySettings) -> None:
