@@ -12,6 +12,7 @@ from allauth.usersessions.adapter import DefaultUserSessionsAdapter
 from django.contrib import messages
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
@@ -67,6 +68,14 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         if not User.objects.filter(pk=user.pk, is_active=True).exists():
             raise ImmediateHttpResponse(self.respond_user_inactive(request, user))
         super().login(request, user)
+
+    def set_password(self, user: User, password: str) -> None:
+        """Keep it, and nothing else that was read of the account before; unless that was switched off meanwhile."""
+        user.set_password(password)  # this takes a while, for which nobody waits
+        with transaction.atomic():
+            if User.objects.select_for_update(no_key=True).filter(pk=user.pk, is_active=True).first() is None:
+                raise ImmediateHttpResponse(self.respond_user_inactive(self.request, user))
+            user.save(update_fields=["password"])
 
     def respond_user_inactive(self, request: HttpRequest, user: User) -> HttpResponse:
         """As if the account did not exist."""

@@ -20,9 +20,18 @@ from diagnoses.services.inviting import invite
 from tests.conftest import PASSWORD
 from tests.diagnoses.conftest import browser_of
 from tests.diagnoses.panel import change_user
-from tests.diagnoses.signing_in import factors_of, give_app, give_recovery_codes, is_in, post_password, text, visitor
+from tests.diagnoses.signing_in import (
+    NEW,
+    factors_of,
+    give_app,
+    give_recovery_codes,
+    is_in,
+    post_password,
+    switched_off_meanwhile,
+    text,
+    visitor,
+)
 
-NEW = "five words nobody else joins"
 NOBODY = Actor(None, "")
 
 
@@ -107,6 +116,17 @@ def test_a_link_ends_the_sessions_there_are(clinician: User) -> None:
     client = browser_of(clinician)
     choose(visitor(), invite(user=clinician, actor=NOBODY))
     assert not is_in(client)
+
+
+def test_an_account_switched_off_while_its_password_is_hashed_stays_off(
+    clinician: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = invite(user=clinician, actor=NOBODY)
+    monkeypatch.setattr(User, "set_password", switched_off_meanwhile)
+    assert choose(visitor(), path) == 404
+    clinician.refresh_from_db()
+    assert not clinician.is_active
+    assert clinician.check_password(PASSWORD)
 
 
 def test_it_is_mailed_where_there_is_a_mail_server_and_an_address(

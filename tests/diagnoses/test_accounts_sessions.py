@@ -25,9 +25,18 @@ from diagnoses.views import studies as study_views
 from tests.conftest import PASSWORD, make_user
 from tests.diagnoses.conftest import browser_of
 from tests.diagnoses.factory import make_study
-from tests.diagnoses.signing_in import HERE, confirm, give_app, is_in, post_code, post_password, text, visitor
-
-NEW = "five words nobody else joins"
+from tests.diagnoses.signing_in import (
+    HERE,
+    NEW,
+    confirm,
+    give_app,
+    is_in,
+    post_code,
+    post_password,
+    switched_off_meanwhile,
+    text,
+    visitor,
+)
 
 
 class Clock:
@@ -212,6 +221,27 @@ def test_a_change_of_password_ends_the_other_sessions_and_not_this_one(clinician
         ("clinician", {"sessions": 1})
     ]
     assert NEW not in str(list(AuditEvent.objects.values()))
+
+
+def test_an_account_switched_off_during_a_change_of_password_stays_off(
+    clinician: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = visitor()
+    post_password(client, "clinician")
+    confirm(client)
+    monkeypatch.setattr(User, "set_password", switched_off_meanwhile)
+    form = {"oldpassword": PASSWORD, "password1": NEW, "password2": NEW}
+    assert client.post(reverse("account_change_password"), form)["Location"] == reverse("sign_in")
+    clinician.refresh_from_db()
+    assert not clinician.is_active
+    assert clinician.check_password(PASSWORD)
+    assert not events(AuditAction.PASSWORD_CHANGED) + events(AuditAction.ACCOUNT_REACTIVATED)
+
+
+def test_what_was_read_of_an_account_before_it_was_switched_off_is_not_on_record_as_its_return(clinician: User) -> None:
+    User.objects.update(is_active=False)
+    clinician.save(update_fields=["password"])
+    assert not events(AuditAction.ACCOUNT_REACTIVATED)
 
 
 def test_the_current_password_is_asked_for(clinician: User) -> None:
