@@ -60,6 +60,7 @@ MIDDLEWARE = [
     "diagnoses.denials.DenialsMiddleware",
     "cxrsite.headers.fetch_metadata",  # within, so that what it refuses is on record
     "allauth.account.middleware.AccountMiddleware",
+    "diagnoses.accounts.again.ConfirmFirstMiddleware",
     "diagnoses.accounts.middleware.SessionTimesMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "diagnoses.accounts.middleware.SecondFactorMiddleware",
