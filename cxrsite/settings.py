@@ -170,6 +170,7 @@ LOGIN_REDIRECT_URL = "worklist"
 LOGOUT_REDIRECT_URL = "sign_in"
 # A cookie with this prefix is taken from this very host and over TLS alone: no neighbour in the domain plants one.
 _COOKIE = "__Host-" if ENV.https else ""
+SESSION_ENGINE = "diagnoses.accounts.session_store"
 SESSION_COOKIE_NAME = f"{_COOKIE}sessionid"
 SESSION_COOKIE_AGE = CXR_SESSION_SECONDS
 SESSION_COOKIE_HTTPONLY = True

@@ -30,7 +30,6 @@ _SAID = {
     "mfa/messages/totp_deactivated.txt": gettext_lazy("The authenticator app is removed."),
     "mfa/messages/webauthn_added.txt": gettext_lazy("The security key is added."),
     "mfa/messages/webauthn_removed.txt": gettext_lazy("The security key is removed."),
-    "usersessions/messages/sessions_logged_out.txt": gettext_lazy("Your other sessions have ended."),
 }
 """What a page says after something was done; of the rest it says nothing."""
 

@@ -5,7 +5,6 @@ from typing import Any
 from allauth.core import context
 from allauth.mfa.models import Authenticator
 from allauth.mfa.signals import authenticator_added, authenticator_removed
-from allauth.usersessions.models import UserSession
 from django.contrib.auth.models import Group, User
 from django.contrib.auth.signals import user_logged_in
 from django.db.models.signals import m2m_changed, post_delete, post_save, pre_save
@@ -98,9 +97,7 @@ def _factor_added(sender: Any, request: HttpRequest, user: User, authenticator: 
         note_first_code(authenticator)
     if authenticator.type in FACTORS:
         note_added(request.session)
-        UserSession.objects.filter(session_key=request.session.session_key).delete()
         request.session.cycle_key()
-        UserSession.objects.create_from_request(request)
 
 
 @receiver(authenticator_removed)

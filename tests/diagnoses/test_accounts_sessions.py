@@ -286,6 +286,46 @@ def test_a_user_ends_one_session_and_nobody_elses(clinician: User, outsider: Use
     assert [event.address for event in events(AuditAction.SESSION_ENDED)] == ["198.51.100.9"]
 
 
+def test_a_session_that_is_in_no_list_ends_with_the_others_on_record(clinician: User) -> None:
+    here, unlisted = visitor(), browser_of(clinician)
+    post_password(here, "clinician")
+    UserSession.objects.filter(session_key=unlisted.session.session_key).delete()
+    confirm(here)
+    here.post(reverse("usersessions_list"))
+    assert (is_in(here), is_in(unlisted)) == (True, False)
+    assert [event.detail for event in events(AuditAction.SESSION_ENDED)] == [{"reason": "user", "sessions": 1}]
+
+
+def test_a_session_that_is_over_by_its_time_is_neither_listed_nor_counted(clock: Clock, clinician: User) -> None:
+    over, here = visitor("198.51.100.9"), visitor()
+    post_password(over, "clinician")
+    clock.move(minutes=14)
+    post_password(here, "clinician")
+    clock.move(minutes=2)
+    confirm(here)
+    assert here.get(reverse("security")).context["sessions"] == 1
+    assert [row.ip for row in here.get(reverse("usersessions_list")).context["sessions"]] == [HERE]
+
+
+def test_a_change_of_the_sites_key_loses_no_session_while_the_old_one_counts(
+    clinician: User, settings: LazySettings
+) -> None:
+    here, elsewhere = visitor(), visitor("198.51.100.9")
+    for client in (here, elsewhere):
+        post_password(client, "clinician")
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another key of the same site", [settings.SECRET_KEY]
+    before = here.session.session_key
+    assert here.get(reverse("security")).context["sessions"] == 2
+    assert here.session.session_key != before
+    confirm(here)
+    assert len(here.get(reverse("usersessions_list")).context["sessions"]) == 2
+    post_password(visitor(), "clinician")
+    assert is_in(elsewhere)
+    assert is_in(here)
+    here.post(reverse("usersessions_list"))
+    assert (is_in(here), is_in(elsewhere)) == (True, False)
+
+
 def test_roles_rights_and_flags_are_on_record_whoever_changes_them(clinician: User) -> None:
     known = len(events(AuditAction.PERMISSIONS_CHANGED))
     right = Permission.objects.get(codename="delete_user")
