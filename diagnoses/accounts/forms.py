@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from allauth.account.adapter import get_adapter as account_adapter
 from allauth.account.forms import ChangePasswordForm, LoginForm
 from allauth.core import context
 from allauth.mfa.adapter import get_adapter
@@ -46,6 +47,13 @@ class PasswordForm(ChangePasswordForm):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         _bound(self.fields["password1"], self.fields["password2"])
+
+    def clean_oldpassword(self) -> str:
+        """The current one: an attempt like any other, counted and on record."""
+        password = str(self.cleaned_data["oldpassword"])
+        if not account_adapter().reauthenticate(self.user, password):
+            raise account_adapter().validation_error("enter_current_password")
+        return password
 
     def clean(self) -> Any:
         """What was typed, both new ones the same."""
