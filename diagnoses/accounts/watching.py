@@ -17,12 +17,13 @@ from diagnoses.accounts.codes import note_first_code
 from diagnoses.accounts.factors import note_added, note_factor, note_removed
 from diagnoses.models.audit import AuditAction
 from diagnoses.selectors.second_factors import FACTORS, has_second_factor
+from diagnoses.services.inviting import void_invitations
 from diagnoses.services.lockout import forget_failed_codes, forget_failures
 from diagnoses.services.sessions import end_sessions_of
 from diagnoses.services.tokens import revoke_tokens_of
 
 _FLAGS = ("is_staff", "is_superuser")
-_WATCHED = ("is_active", *_FLAGS)
+_WATCHED = ("is_active", "email", *_FLAGS)
 _BEFORE = "_cxr_before"
 
 
@@ -61,6 +62,8 @@ def _act_on_changes(sender: Any, instance: User, **_: Any) -> None:
         _record(AuditAction.ACCOUNT_REACTIVATED, instance)
     if flags := {name: changed[name] for name in _FLAGS if name in changed}:
         _record(AuditAction.PERMISSIONS_CHANGED, instance, **flags)
+    if is_new_password or {"is_active", "email"} & changed.keys():
+        void_invitations(user=instance)
     if is_new_password:
         forget_failed_codes(account=instance.pk)
         ended = end_sessions_of(user=instance, but=_own_session(instance))

@@ -35,10 +35,16 @@ def clock() -> datetime:
 def invite(*, user: User, actor: Actor) -> str:
     """The path of a link with which the user chooses a password, once. Links from before are void."""
     token = secrets.token_urlsafe(_TOKEN_BYTES)
-    Invitation.objects.filter(user=user, used_at=None).delete()
+    _lock(user)
+    void_invitations(user=user)
     Invitation.objects.create(user=user, token_hash=_hash(token), expires_at=clock() + timedelta(days=VALID_DAYS))
     audit.record(AuditAction.ACCOUNT_INVITED, actor, user)
     return reverse("invitation", args=[token])
+
+
+def void_invitations(*, user: User) -> None:
+    """Links that were not used count no more: who was to choose a password then may be somebody else now."""
+    Invitation.objects.filter(user=user, used_at=None).delete()
 
 
 def mail_invitation(*, user: User, path: str) -> bool:

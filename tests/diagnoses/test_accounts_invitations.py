@@ -8,7 +8,9 @@ from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.core import mail
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext, override
@@ -104,6 +106,37 @@ def test_a_new_link_voids_the_one_before_and_a_switched_off_account_has_none(cli
     assert (visitor().get(first).status_code, visitor().get(second).status_code) == (404, 200)
     User.objects.update(is_active=False)
     assert visitor().get(second).status_code == 404
+
+
+@pytest.mark.parametrize("change", ["switched off and on", "a new password", "another address"])
+def test_a_link_does_not_outlive_what_it_was_made_for(clinician: User, change: str) -> None:
+    path = invite(user=clinician, actor=NOBODY)
+    if change == "a new password":
+        clinician.set_password(NEW)
+    elif change == "another address":
+        clinician.email = "other@hospital.example"
+    else:
+        clinician.is_active = False
+        clinician.save()
+        clinician.is_active = True
+    clinician.save()
+    assert visitor().get(path).status_code == 404
+    assert choose(visitor(), path, "another one that is long") == 404
+
+
+def test_a_link_outlives_a_sign_in_and_a_change_of_role(clinician: User) -> None:
+    path = invite(user=clinician, actor=NOBODY)
+    post_password(visitor(), "clinician")
+    clinician.is_staff = True
+    clinician.save()
+    assert visitor().get(path).status_code == 200
+
+
+def test_two_administrators_who_invite_at_once_wait_for_each_other(clinician: User) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        invite(user=clinician, actor=NOBODY)
+    said = [query["sql"] for query in queries if "auth_user" in query["sql"] or "invitation" in query["sql"]]
+    assert said[0].endswith("FOR NO KEY UPDATE")
 
 
 @pytest.mark.parametrize("password", ["short", "password1234", "clinician-123", "qwertyuiop12"])
