@@ -96,7 +96,7 @@ def test_both_times_can_be_set(clock: Clock, clinician: User, settings: LazySett
     assert not is_in(client)
 
 
-@pytest.mark.parametrize("name", sorted(POLLS - {"healthz", "readyz"}))
+@pytest.mark.parametrize("name", sorted(POLLS - {"healthz", "readyz", "send_file"}))
 def test_what_an_open_page_asks_for_by_itself_keeps_no_session(
     clock: Clock, clinician: User, done_study: Study, name: str
 ) -> None:
@@ -107,6 +107,15 @@ def test_what_an_open_page_asks_for_by_itself_keeps_no_session(
         assert client.get(reverse(name, args=args)).status_code == 200
     clock.move(minutes=1)
     assert not is_in(client)
+
+
+def test_a_page_that_sends_waiting_files_keeps_no_session(clock: Clock, clinician: User) -> None:
+    client = browser_of(clinician)
+    for _ in range(2):
+        clock.move(minutes=7)
+        assert client.post(reverse("send_file"), {"sender": clinician.pk}).status_code == 400
+    clock.move(minutes=1)
+    assert client.post(reverse("send_file"), {"sender": clinician.pk})["Location"].startswith(reverse("sign_in"))
 
 
 def test_no_poll_of_a_page_is_missing_from_the_list() -> None:
