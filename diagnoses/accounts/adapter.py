@@ -149,6 +149,7 @@ class SessionsAdapter(DefaultUserSessionsAdapter):  # type: ignore[misc]
 
     def end_sessions(self, sessions: list[Any]) -> None:
         """End them, on record."""
+        actor = audit.actor_of(self.request)
         for session in sessions:
-            audit.record(AuditAction.SESSION_ENDED, audit.user_actor(session.user, session.ip), reason="user")
+            audit.record(AuditAction.SESSION_ENDED, actor, reason="user", begun_from=session.ip)
         super().end_sessions(sessions)

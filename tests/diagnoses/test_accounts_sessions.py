@@ -278,7 +278,9 @@ def test_a_user_sees_their_sessions_and_ends_the_others(clinician: User, outside
     assert "Nothing was done yet" not in text(here.get(reverse("usersessions_list")))
     here.post(reverse("usersessions_list"))
     assert (is_in(here), is_in(elsewhere), is_in(anothers)) == (True, False, True)
-    assert [event.detail for event in events(AuditAction.SESSION_ENDED)] == [{"reason": "user"}]
+    [event] = events(AuditAction.SESSION_ENDED)
+    assert (event.actor_name, event.address) == ("clinician", HERE)
+    assert event.detail == {"reason": "user", "begun_from": "198.51.100.9"}
 
 
 def test_a_user_ends_one_session_and_nobody_elses(clinician: User, outsider: User) -> None:
@@ -292,7 +294,8 @@ def test_a_user_ends_one_session_and_nobody_elses(clinician: User, outsider: Use
         answer = here.post(reverse("usersessions_list"), {"session": chosen})
         assert (answer.status_code, answer["Location"]) == (302, reverse("usersessions_list"))
     assert [is_in(client) for client in (here, elsewhere, third, anothers)] == [True, False, True, True]
-    assert [event.address for event in events(AuditAction.SESSION_ENDED)] == ["198.51.100.9"]
+    [event] = events(AuditAction.SESSION_ENDED)
+    assert (event.address, event.detail["begun_from"]) == (HERE, "198.51.100.9")
 
 
 def test_a_session_that_is_in_no_list_ends_with_the_others_on_record(clinician: User) -> None:
