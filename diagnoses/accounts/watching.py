@@ -13,7 +13,7 @@ from django.http import HttpRequest
 
 from diagnoses import audit
 from diagnoses.accounts import timeouts
-from diagnoses.accounts.codes import note_first_code
+from diagnoses.accounts.codes import take_code
 from diagnoses.accounts.factors import note_added, note_factor, note_removed
 from diagnoses.models.audit import AuditAction
 from diagnoses.selectors.second_factors import FACTORS, has_second_factor
@@ -97,7 +97,7 @@ def _factor_deleted(sender: Any, instance: Any, **_: Any) -> None:
 def _factor_added(sender: Any, request: HttpRequest, user: User, authenticator: Any, **_: Any) -> None:
     audit.record(AuditAction.FACTOR_ADDED, audit.actor_of(request), user, type=authenticator.type)
     if authenticator.type == Authenticator.Type.TOTP:
-        note_first_code(authenticator)
+        take_code(authenticator, request.POST.get("code", ""))  # what set the app up is used, and with it all before
     if authenticator.type in FACTORS:
         note_added(request.session)
         request.session.cycle_key()

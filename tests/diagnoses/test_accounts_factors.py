@@ -168,13 +168,15 @@ def test_setting_up_ends_the_sessions_that_have_only_the_password(clinician: Use
     assert not is_in(other_way)
 
 
-def test_the_code_that_set_the_app_up_signs_nobody_in(clinician: User) -> None:
+@pytest.mark.parametrize("steps", [-1, 0, 1])
+def test_the_code_that_set_the_app_up_signs_nobody_in(clinician: User, steps: int) -> None:
     client = visitor()
     post_password(client, "clinician")
     confirm(client)
     secret = client.get(reverse("mfa_activate_totp")).context["form"].secret
-    code = code_at(0, secret)
+    code = code_at(steps, secret)
     client.post(reverse("mfa_activate_totp"), {"code": code})
+    assert "totp" in factors_of(clinician)
     other = visitor()
     post_password(other, "clinician")
     post_code(other, code)
