@@ -1,10 +1,11 @@
 """Accounts come by invitation; nobody but their user ever knows a password."""
 
+import logging
 import re
 from datetime import timedelta
 
 import pytest
-from django.conf import LazySettings
+from django.conf import LazySettings, settings
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.core import mail
@@ -13,6 +14,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext, override
 
 from diagnoses.audit import Actor
@@ -144,6 +146,20 @@ def test_a_bad_password_is_told_and_the_link_stays(clinician: User, password: st
     path = invite(user=clinician, actor=NOBODY)
     assert choose(visitor(), path, password) == 400
     assert visitor().get(path).status_code == 200
+
+
+@pytest.mark.parametrize("is_forged", [False, True])
+def test_what_is_refused_leaves_no_link_in_the_log(
+    clinician: User, is_forged: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = invite(user=clinician, actor=NOBODY)
+    secret = path.split("/")[-2]
+    status = choose(Client(enforce_csrf_checks=is_forged), path, "password1234")
+    assert status == (403 if is_forged else 400)
+    formatter: logging.Formatter = import_string(settings.LOGGING["formatters"]["line"]["()"])()
+    written = [formatter.format(record) for record in caplog.records if secret in record.getMessage()]
+    assert written
+    assert all("/invitation/..." in line and secret not in line for line in written)
 
 
 def test_a_link_ends_the_sessions_there_are(clinician: User) -> None:
