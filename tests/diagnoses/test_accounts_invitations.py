@@ -5,7 +5,7 @@ import re
 from datetime import timedelta
 
 import pytest
-from django.conf import LazySettings, settings
+from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.core import mail
@@ -156,7 +156,7 @@ def test_what_is_refused_leaves_no_link_in_the_log(
     secret = path.split("/")[-2]
     status = choose(Client(enforce_csrf_checks=is_forged), path, "password1234")
     assert status == (403 if is_forged else 400)
-    formatter: logging.Formatter = import_string(settings.LOGGING["formatters"]["line"]["()"])()
+    formatter: logging.Formatter = import_string("cxrsite.lines.LineFormatter")()
     written = [formatter.format(record) for record in caplog.records if secret in record.getMessage()]
     assert written
     assert all("/invitation/..." in line and secret not in line for line in written)
