@@ -263,51 +263,6 @@ def test_the_current_password_is_asked_for(clinician: User) -> None:
     assert clinician.check_password(PASSWORD)
 
 
-def test_a_user_sees_their_sessions_and_ends_the_others(clinician: User, outsider: User) -> None:
-    here, elsewhere, anothers = visitor(), visitor("198.51.100.9"), visitor()
-    for client, name in ((here, "clinician"), (elsewhere, "clinician"), (anothers, "outsider")):
-        post_password(client, name)
-    for ask in (here.get, here.post):
-        assert ask(reverse("usersessions_list"))["Location"].startswith(reverse("account_reauthenticate"))
-    assert is_in(elsewhere)
-    confirm(here)
-    page = text(here.get(reverse("usersessions_list")))
-    assert page.count("list-group-item") == 2
-    assert "198.51.100.9" in page
-    assert "Nothing was done yet" in page
-    assert "Nothing was done yet" not in text(here.get(reverse("usersessions_list")))
-    here.post(reverse("usersessions_list"))
-    assert (is_in(here), is_in(elsewhere), is_in(anothers)) == (True, False, True)
-    [event] = events(AuditAction.SESSION_ENDED)
-    assert (event.actor_name, event.address) == ("clinician", HERE)
-    assert event.detail == {"reason": "user", "begun_from": "198.51.100.9"}
-
-
-def test_a_user_ends_one_session_and_nobody_elses(clinician: User, outsider: User) -> None:
-    here, elsewhere, third, anothers = visitor(), visitor("198.51.100.9"), visitor("198.51.100.10"), visitor()
-    for client, name in ((here, "clinician"), (elsewhere, "clinician"), (third, "clinician"), (anothers, "outsider")):
-        post_password(client, name)
-    confirm(here)
-    rows = {row.ip: row.pk for row in UserSession.objects.filter(user=clinician)}
-    strange = UserSession.objects.get(user=outsider).pk
-    for chosen in (rows["198.51.100.9"], strange, rows[HERE], "no number", 10**30):
-        answer = here.post(reverse("usersessions_list"), {"session": chosen})
-        assert (answer.status_code, answer["Location"]) == (302, reverse("usersessions_list"))
-    assert [is_in(client) for client in (here, elsewhere, third, anothers)] == [True, False, True, True]
-    [event] = events(AuditAction.SESSION_ENDED)
-    assert (event.address, event.detail["begun_from"]) == (HERE, "198.51.100.9")
-
-
-def test_a_session_that_is_in_no_list_ends_with_the_others_on_record(clinician: User) -> None:
-    here, unlisted = visitor(), browser_of(clinician)
-    post_password(here, "clinician")
-    UserSession.objects.filter(session_key=unlisted.session.session_key).delete()
-    confirm(here)
-    here.post(reverse("usersessions_list"))
-    assert (is_in(here), is_in(unlisted)) == (True, False)
-    assert [event.detail for event in events(AuditAction.SESSION_ENDED)] == [{"reason": "user", "sessions": 1}]
-
-
 def test_a_session_that_is_over_by_its_time_is_neither_listed_nor_counted(clock: Clock, clinician: User) -> None:
     over, here = visitor("198.51.100.9"), visitor()
     post_password(over, "clinician")
@@ -317,25 +272,6 @@ def test_a_session_that_is_over_by_its_time_is_neither_listed_nor_counted(clock:
     confirm(here)
     assert here.get(reverse("security")).context["sessions"] == 1
     assert [row.ip for row in here.get(reverse("usersessions_list")).context["sessions"]] == [HERE]
-
-
-def test_a_change_of_the_sites_key_loses_no_session_while_the_old_one_counts(
-    clinician: User, settings: LazySettings
-) -> None:
-    here, elsewhere = visitor(), visitor("198.51.100.9")
-    for client in (here, elsewhere):
-        post_password(client, "clinician")
-    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another key of the same site", [settings.SECRET_KEY]
-    before = here.session.session_key
-    assert here.get(reverse("security")).context["sessions"] == 2
-    assert here.session.session_key != before
-    confirm(here)
-    assert len(here.get(reverse("usersessions_list")).context["sessions"]) == 2
-    post_password(visitor(), "clinician")
-    assert is_in(elsewhere)
-    assert is_in(here)
-    here.post(reverse("usersessions_list"))
-    assert (is_in(here), is_in(elsewhere)) == (True, False)
 
 
 def test_roles_rights_and_flags_are_on_record_whoever_changes_them(clinician: User) -> None:
