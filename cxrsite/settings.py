@@ -310,8 +310,12 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": ENV.log_level},
     # Of a connection that was lost in use, whoever used it speaks; the pool would add a page about giving it back.
-    # The web server's lines would have no time of their own.
-    "loggers": {"sqlalchemy.pool": {"level": "CRITICAL"}, "uvicorn": {"handlers": [], "propagate": True}},
+    # The web server's lines would have no time of their own. Nor would Django's while debugging, with secrets in links.
+    "loggers": {
+        "sqlalchemy.pool": {"level": "CRITICAL"},
+        "uvicorn": {"handlers": [], "propagate": True},
+        "django": {"handlers": [], "propagate": True},
+    },
 }
 
 # The product's own.

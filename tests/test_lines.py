@@ -42,7 +42,8 @@ def test_an_invitations_address_is_written_without_its_secret(path: str) -> None
     assert "a-Secret_9" not in written.splitlines()[-1]
 
 
-def test_the_web_servers_own_lines_are_of_the_same_kind() -> None:
+@pytest.mark.parametrize("name", ["uvicorn", "django"])
+def test_the_lines_of_what_we_stand_on_are_of_the_same_kind(name: str) -> None:
     logging.config.dictConfig(settings.LOGGING)
-    uvicorn = logging.getLogger("uvicorn")
-    assert (uvicorn.handlers, uvicorn.propagate) == ([], True)
+    logger = logging.getLogger(name)
+    assert (logger.handlers, logger.propagate) == ([], True)
