@@ -1,14 +1,25 @@
 """A line of the processes' logs: one event, one line, with a time that says its zone."""
 
 import logging
+import re
 from datetime import datetime
+
+_LINK = re.compile(r"(invitation(?:/|%2F))[\w-]+", re.IGNORECASE)
+"""The address of an invitation, whose last part opens an account."""
 
 
 class LineFormatter(logging.Formatter):
-    """ISO 8601 with milliseconds and offset. Line ends and other signs of control in a message are written out."""
+    """ISO 8601 with milliseconds and offset. Line ends and other signs of control in a message are written out.
+
+    Whoever reads a log takes nothing from it to sign in with: addresses of invitations come without their secrets.
+    """
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, and a traceback where there is one."""
+        return _LINK.sub(r"\1...", super().format(record))
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - its name there
         """The local time, and by how much it differs from UTC."""

@@ -60,6 +60,7 @@ MIDDLEWARE = [
     "diagnoses.denials.DenialsMiddleware",
     "cxrsite.headers.fetch_metadata",  # within, so that what it refuses is on record
     "allauth.account.middleware.AccountMiddleware",
+    "diagnoses.accounts.again.ConfirmFirstMiddleware",
     "diagnoses.accounts.middleware.SessionTimesMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "diagnoses.accounts.middleware.SecondFactorMiddleware",
@@ -123,7 +124,7 @@ CELERY_WORKER_SEND_TASK_EVENTS = False
 
 # Accounts. The first hasher makes new hashes; those of the second are made anew at the next sign-in.
 PASSWORD_HASHERS = [
-    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "diagnoses.accounts.hashers.BoundedArgon2Hasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
 AUTH_PASSWORD_VALIDATORS = [
@@ -169,6 +170,7 @@ LOGIN_REDIRECT_URL = "worklist"
 LOGOUT_REDIRECT_URL = "sign_in"
 # A cookie with this prefix is taken from this very host and over TLS alone: no neighbour in the domain plants one.
 _COOKIE = "__Host-" if ENV.https else ""
+SESSION_ENGINE = "diagnoses.accounts.session_store"
 SESSION_COOKIE_NAME = f"{_COOKIE}sessionid"
 SESSION_COOKIE_AGE = CXR_SESSION_SECONDS
 SESSION_COOKIE_HTTPONLY = True
@@ -308,8 +310,12 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": ENV.log_level},
     # Of a connection that was lost in use, whoever used it speaks; the pool would add a page about giving it back.
-    # The web server's lines would have no time of their own.
-    "loggers": {"sqlalchemy.pool": {"level": "CRITICAL"}, "uvicorn": {"handlers": [], "propagate": True}},
+    # The web server's lines would have no time of their own. Nor would Django's while debugging, with secrets in links.
+    "loggers": {
+        "sqlalchemy.pool": {"level": "CRITICAL"},
+        "uvicorn": {"handlers": [], "propagate": True},
+        "django": {"handlers": [], "propagate": True},
+    },
 }
 
 # The product's own.

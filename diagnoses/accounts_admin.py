@@ -90,6 +90,14 @@ class AuditedUserAdmin(Audited, UserAdmin):  # type: ignore[type-arg]
         """Nobody sets a password for somebody else."""
         raise Http404
 
+    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
+        """With both names where there is a new one, so that what is on record under the old one has its account."""
+        message = super().construct_change_message(request, form, formsets, add)
+        if not add and "username" in form.changed_data:
+            names = {"was": form.initial["username"], "now": form.cleaned_data["username"]}
+            message.append({"renamed": names})
+        return message
+
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         if change and "email" in form.changed_data:
             raise_if_reauthentication_required(request, app="allauth.account")

@@ -5,6 +5,7 @@ import logging.config
 import re
 from datetime import datetime
 
+import pytest
 from django.conf import settings
 from django.utils.module_loading import import_string
 
@@ -27,7 +28,22 @@ def test_what_a_stranger_sent_makes_no_line_of_its_own_and_moves_no_terminal() -
     assert line_of("Tiếng Việt").endswith("Tiếng Việt")
 
 
-def test_the_web_servers_own_lines_are_of_the_same_kind() -> None:
+@pytest.mark.parametrize(
+    "path",
+    ["/invitation/a-Secret_9/", "http://cxr.test/invitation/a-Secret_9?x=1", "/?next=%2Finvitation%2Fa-Secret_9%2F"],
+)
+def test_an_invitations_address_is_written_without_its_secret(path: str) -> None:
+    line = line_of("Bad Request: %s", path)
+    assert line.endswith(path.replace("a-Secret_9", "..."))
+    error = ValueError(path)
+    record = logging.LogRecord("place", logging.ERROR, "", 0, "Failed", (), (ValueError, error, None))
+    written = import_string("cxrsite.lines.LineFormatter")().format(record)
+    assert "ValueError" in written
+    assert "a-Secret_9" not in written.splitlines()[-1]
+
+
+@pytest.mark.parametrize("name", ["uvicorn", "django"])
+def test_the_lines_of_what_we_stand_on_are_of_the_same_kind(name: str) -> None:
     logging.config.dictConfig(settings.LOGGING)
-    uvicorn = logging.getLogger("uvicorn")
-    assert (uvicorn.handlers, uvicorn.propagate) == ([], True)
+    logger = logging.getLogger(name)
+    assert (logger.handlers, logger.propagate) == ([], True)

@@ -12,6 +12,7 @@ from allauth.usersessions.adapter import DefaultUserSessionsAdapter
 from django.contrib import messages
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
@@ -29,7 +30,6 @@ _SAID = {
     "mfa/messages/totp_deactivated.txt": gettext_lazy("The authenticator app is removed."),
     "mfa/messages/webauthn_added.txt": gettext_lazy("The security key is added."),
     "mfa/messages/webauthn_removed.txt": gettext_lazy("The security key is removed."),
-    "usersessions/messages/sessions_logged_out.txt": gettext_lazy("Your other sessions have ended."),
 }
 """What a page says after something was done; of the rest it says nothing."""
 
@@ -67,6 +67,14 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         if not User.objects.filter(pk=user.pk, is_active=True).exists():
             raise ImmediateHttpResponse(self.respond_user_inactive(request, user))
         super().login(request, user)
+
+    def set_password(self, user: User, password: str) -> None:
+        """Keep it, and nothing else that was read of the account before; unless that was switched off meanwhile."""
+        user.set_password(password)  # this takes a while, for which nobody waits
+        with transaction.atomic():
+            if User.objects.select_for_update(no_key=True).filter(pk=user.pk, is_active=True).first() is None:
+                raise ImmediateHttpResponse(self.respond_user_inactive(self.request, user))
+            user.save(update_fields=["password"])
 
     def respond_user_inactive(self, request: HttpRequest, user: User) -> HttpResponse:
         """As if the account did not exist."""
@@ -141,6 +149,7 @@ class SessionsAdapter(DefaultUserSessionsAdapter):  # type: ignore[misc]
 
     def end_sessions(self, sessions: list[Any]) -> None:
         """End them, on record."""
+        actor = audit.actor_of(self.request)
         for session in sessions:
-            audit.record(AuditAction.SESSION_ENDED, audit.user_actor(session.user, session.ip), reason="user")
+            audit.record(AuditAction.SESSION_ENDED, actor, reason="user", begun_from=session.ip)
         super().end_sessions(sessions)

@@ -27,10 +27,3 @@ def take_code(authenticator: Any, code: str) -> bool:
     row.data[_LAST] = counter
     row.save(update_fields=["data"])
     return True
-
-
-def note_first_code(authenticator: Any) -> None:
-    """The code that set the app up is used, too, and with it all before."""
-    counters = list(yield_hotp_counters_from_time())
-    authenticator.data[_LAST] = counters[len(counters) // 2]
-    authenticator.save(update_fields=["data"])

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from allauth.account.adapter import get_adapter as account_adapter
 from allauth.account.forms import ChangePasswordForm, LoginForm
 from allauth.core import context
 from allauth.mfa.adapter import get_adapter
@@ -10,12 +11,18 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.signals import authentication_failed
 from allauth.mfa.totp.forms import ActivateTOTPForm
 from allauth.mfa.webauthn.forms import AuthenticateWebAuthnForm, ReauthenticateWebAuthnForm
+from django import forms
+from django.contrib.auth.forms import SetPasswordForm
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxLengthValidator
 from django.utils.translation import gettext as _
 
 from diagnoses.accounts.attempts import counted, counted_code, taken_back
 from diagnoses.accounts.codes import take_code
 from diagnoses.selectors.second_factors import has_lost_secrets
+
+_LONGEST = 4096
+"""Characters of a new password, far above what anybody types: beyond it nothing looks at what it is made of."""
 
 
 class SignInForm(LoginForm):  # type: ignore[misc]
@@ -26,8 +33,27 @@ class SignInForm(LoginForm):  # type: ignore[misc]
         return str(self.cleaned_data["login"])
 
 
+class InvitationForm(SetPasswordForm):  # type: ignore[type-arg]
+    """A new password twice."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _bound(self.fields["new_password1"], self.fields["new_password2"])
+
+
 class PasswordForm(ChangePasswordForm):  # type: ignore[misc]
     """The current password, and a new one twice."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _bound(self.fields["password1"], self.fields["password2"])
+
+    def clean_oldpassword(self) -> str:
+        """The current one: an attempt like any other, counted and on record."""
+        password = str(self.cleaned_data["oldpassword"])
+        if not account_adapter().reauthenticate(self.user, password):
+            raise account_adapter().validation_error("enter_current_password")
+        return password
 
     def clean(self) -> Any:
         """What was typed, both new ones the same."""
@@ -104,6 +130,12 @@ class KeyForm(_Key, AuthenticateWebAuthnForm):  # type: ignore[misc]
 
 class KeyAgainForm(_Key, ReauthenticateWebAuthnForm):  # type: ignore[misc]
     """Before something that matters."""
+
+
+def _bound(*fields: forms.Field) -> None:
+    """No length that the browser is told, which would cut off what is pasted and say nothing."""
+    for field in fields:
+        field.validators.append(MaxLengthValidator(_LONGEST))
 
 
 def _say_failed(user: Any, authenticator: Any) -> None:

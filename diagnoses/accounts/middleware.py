@@ -21,6 +21,7 @@ POLLS = frozenset(
         "healthz",
         "notices",
         "readyz",
+        "send_file",
         "send_state",
         "session_left",
         "study_events",
@@ -28,7 +29,7 @@ POLLS = frozenset(
         "worklist_changes",
     }
 )
-"""Addresses that an open page asks for by itself: nobody need be there."""
+"""Addresses that an open page asks for, or sends waiting files to, by itself: nobody need be there."""
 
 OPEN_WITHOUT_FACTOR = frozenset(
     {

@@ -5,6 +5,7 @@ from importlib import import_module
 from typing import Any
 
 from allauth.core.internal.sessionkit import get_session_user
+from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
@@ -50,6 +51,13 @@ def session_stands(key: str | None) -> bool:
     """Whether the session with this key has neither ended nor been ended, nor its user's account been switched off."""
     session: SessionBase = import_module(settings.SESSION_ENGINE).SessionStore(key)
     return get_session_user(session) is not None and seconds_left(session) > 0
+
+
+def standing_sessions(request: HttpRequest) -> list[UserSession]:
+    """The list of a user's sessions, this one among them, the oldest first."""
+    listed = UserSession.objects.filter(user_id=request.user.pk).order_by("created_at", "pk")
+    # This one stands, but may have got a key in this very request under which it is not kept yet.
+    return [row for row in listed if row.is_current() or session_stands(row.session_key)]
 
 
 def session_left(request: HttpRequest) -> dict[str, Any]:

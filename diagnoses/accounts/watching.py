@@ -5,7 +5,6 @@ from typing import Any
 from allauth.core import context
 from allauth.mfa.models import Authenticator
 from allauth.mfa.signals import authenticator_added, authenticator_removed
-from allauth.usersessions.models import UserSession
 from django.contrib.auth.models import Group, User
 from django.contrib.auth.signals import user_logged_in
 from django.db.models.signals import m2m_changed, post_delete, post_save, pre_save
@@ -14,15 +13,17 @@ from django.http import HttpRequest
 
 from diagnoses import audit
 from diagnoses.accounts import timeouts
-from diagnoses.accounts.codes import note_first_code
+from diagnoses.accounts.codes import take_code
 from diagnoses.accounts.factors import note_added, note_factor, note_removed
 from diagnoses.models.audit import AuditAction
 from diagnoses.selectors.second_factors import FACTORS, has_second_factor
+from diagnoses.services.inviting import void_invitations
 from diagnoses.services.lockout import forget_failed_codes, forget_failures
 from diagnoses.services.sessions import end_sessions_of
 from diagnoses.services.tokens import revoke_tokens_of
 
-_WATCHED = ("is_active", "is_staff", "is_superuser")
+_FLAGS = ("is_staff", "is_superuser")
+_WATCHED = ("is_active", "email", *_FLAGS)
 _BEFORE = "_cxr_before"
 
 
@@ -36,13 +37,14 @@ def _begin(sender: Any, request: HttpRequest, user: User, **_: Any) -> None:
 
 @receiver(pre_save, sender=User)
 def _look_before(sender: Any, instance: User, update_fields: Any = None, **_: Any) -> None:
-    if instance.pk is None or (update_fields is not None and not {*_WATCHED, "password"} & set(update_fields)):
-        instance.__dict__.pop(_BEFORE, None)
-        return
-    before = User.objects.filter(pk=instance.pk).values(*_WATCHED).first()
+    """What is not written stays as it is, whatever the instance says that was read before somebody else changed it."""
+    instance.__dict__.pop(_BEFORE, None)
+    written = [name for name in _WATCHED if update_fields is None or name in update_fields]
     # A hash that is only made anew, at sign-in, comes without the password being set.
-    is_new_password = getattr(instance, "_password", None) is not None
-    instance.__dict__[_BEFORE] = before and (before, is_new_password)
+    is_new_password = (update_fields is None or "password" in update_fields) and _is_set(instance)
+    if instance.pk is not None and (written or is_new_password):
+        before = User.objects.filter(pk=instance.pk).values("pk", *written).first()
+        instance.__dict__[_BEFORE] = before and (before, is_new_password)
 
 
 @receiver(post_save, sender=User)
@@ -51,15 +53,17 @@ def _act_on_changes(sender: Any, instance: User, **_: Any) -> None:
     if not noted:
         return
     before, is_new_password = noted
-    if before["is_active"] and not instance.is_active:
+    changed = {name: getattr(instance, name) for name in before if before[name] != getattr(instance, name)}
+    if changed.get("is_active") is False:
         revoke_tokens_of(actor=_actor(), user=instance)
         ended = end_sessions_of(user=instance)
         _record(AuditAction.ACCOUNT_DEACTIVATED, instance, sessions=ended)
-    if not before["is_active"] and instance.is_active:
+    if changed.get("is_active"):
         _record(AuditAction.ACCOUNT_REACTIVATED, instance)
-    changes = {name: getattr(instance, name) for name in _WATCHED[1:] if before[name] != getattr(instance, name)}
-    if changes:
-        _record(AuditAction.PERMISSIONS_CHANGED, instance, **changes)
+    if flags := {name: changed[name] for name in _FLAGS if name in changed}:
+        _record(AuditAction.PERMISSIONS_CHANGED, instance, **flags)
+    if is_new_password or {"is_active", "email"} & changed.keys():
+        void_invitations(user=instance)
     if is_new_password:
         forget_failed_codes(account=instance.pk)
         ended = end_sessions_of(user=instance, but=_own_session(instance))
@@ -93,12 +97,10 @@ def _factor_deleted(sender: Any, instance: Any, **_: Any) -> None:
 def _factor_added(sender: Any, request: HttpRequest, user: User, authenticator: Any, **_: Any) -> None:
     audit.record(AuditAction.FACTOR_ADDED, audit.actor_of(request), user, type=authenticator.type)
     if authenticator.type == Authenticator.Type.TOTP:
-        note_first_code(authenticator)
+        take_code(authenticator, request.POST.get("code", ""))  # what set the app up is used, and with it all before
     if authenticator.type in FACTORS:
         note_added(request.session)
-        UserSession.objects.filter(session_key=request.session.session_key).delete()
         request.session.cycle_key()
-        UserSession.objects.create_from_request(request)
 
 
 @receiver(authenticator_removed)
@@ -106,6 +108,10 @@ def _factor_removed(sender: Any, request: HttpRequest, user: User, authenticator
     audit.record(AuditAction.FACTOR_REMOVED, audit.actor_of(request), user, type=authenticator.type)
     if not has_second_factor(user):
         note_removed(request.session)
+
+
+def _is_set(user: User) -> bool:
+    return getattr(user, "_password", None) is not None
 
 
 def _own_session(user: User) -> str | None:

@@ -93,7 +93,8 @@ def _plain(text: str) -> str:
 def _readings(password: str) -> set[str]:
     """What a password may stand for: its letters, with the digits at its ends left out, or read as letters."""
     plain = _unrepeated(_plain(password))
-    bare = re.sub(r"^[\W\d_]+|[\W\d_]+$", "", plain)
+    found = re.search(r"[^\W\d_](?:.*[^\W\d_])?", plain, re.DOTALL)
+    bare = found.group() if found else ""
     written = [bare, *(text.translate(table) for text in (bare, plain) for table in _WRITTEN_FOR)]
     return {plain, *(_unrepeated(re.sub(r"[\W\d_]+", "", text)) for text in written)}
 

@@ -35,10 +35,16 @@ def clock() -> datetime:
 def invite(*, user: User, actor: Actor) -> str:
     """The path of a link with which the user chooses a password, once. Links from before are void."""
     token = secrets.token_urlsafe(_TOKEN_BYTES)
-    Invitation.objects.filter(user=user, used_at=None).delete()
+    _lock(user)
+    void_invitations(user=user)
     Invitation.objects.create(user=user, token_hash=_hash(token), expires_at=clock() + timedelta(days=VALID_DAYS))
     audit.record(AuditAction.ACCOUNT_INVITED, actor, user)
     return reverse("invitation", args=[token])
+
+
+def void_invitations(*, user: User) -> None:
+    """Links that were not used count no more: who was to choose a password then may be somebody else now."""
+    Invitation.objects.filter(user=user, used_at=None).delete()
 
 
 def mail_invitation(*, user: User, path: str) -> bool:
@@ -68,13 +74,17 @@ def invited_user(token: str) -> User | None:
 @transaction.atomic
 def accept_invitation(*, token: str, password: str) -> bool:
     """Set the password. False where the link has been used meanwhile, or counts no more."""
-    invitation = _standing(token, lock=True)
+    user = invited_user(token)
+    if user is None:
+        return False
+    user.set_password(password)  # this takes a while, for which nobody waits
+    _lock(user)
+    invitation = _standing(token)
     if invitation is None:
         return False
     invitation.used_at = clock()
     invitation.save()
-    invitation.user.set_password(password)
-    invitation.user.save()
+    user.save(update_fields=["password"])
     return True
 
 
@@ -88,11 +98,14 @@ def remove_factors(*, user: User, actor: Actor) -> int:
     return len(factors)
 
 
-def _standing(token: str, *, lock: bool = False) -> Invitation | None:
+def _standing(token: str) -> Invitation | None:
     rows = Invitation.objects.select_related("user").filter(used_at=None, expires_at__gt=clock(), user__is_active=True)
-    if lock:
-        rows = rows.select_for_update(of=("self",))
     return rows.filter(token_hash=_hash(token)).first()
+
+
+def _lock(user: User) -> None:
+    """Whoever makes, takes or voids an invitation holds its user's row first."""
+    User.objects.select_for_update(no_key=True).filter(pk=user.pk).first()
 
 
 def _hash(token: str) -> str:

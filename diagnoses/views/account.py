@@ -8,12 +8,10 @@ from allauth.mfa.adapter import get_adapter
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes import views as code_views
 from allauth.mfa.webauthn.views import RemoveWebAuthnView
-from allauth.usersessions import views as session_views
 from allauth.usersessions.adapter import get_adapter as session_adapter
 from allauth.usersessions.models import UserSession
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.forms import SetPasswordForm
 from django.contrib.auth.models import User
 from django.contrib.auth.views import LogoutView
 from django.core.exceptions import PermissionDenied
@@ -26,10 +24,14 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from diagnoses import audit
 from diagnoses.accounts import timeouts
 from diagnoses.accounts.again import confirm_first
+from diagnoses.accounts.forms import InvitationForm
+from diagnoses.models.audit import AuditAction
 from diagnoses.selectors.second_factors import FACTORS, is_lost, lacks_second_factor
 from diagnoses.services.inviting import accept_invitation, invited_user
+from diagnoses.services.sessions import end_sessions_of
 from diagnoses.views.finding import user_id
 
 
@@ -44,7 +46,7 @@ def security(request: HttpRequest) -> HttpResponse:
         "factors": factors,
         "has_app": any(factor.type == Authenticator.Type.TOTP for factor in factors),
         "recovery_left": _left(recovery) if recovery else None,
-        "sessions": len(UserSession.objects.purge_and_list(request.user)),
+        "sessions": len(timeouts.standing_sessions(request)),
         "lacks": lacks_second_factor(request.user),
         "tokens_url": _address_of("api_tokens"),
     }
@@ -87,10 +89,20 @@ def sessions(request: HttpRequest) -> HttpResponse:
     """Where one is signed in, having confirmed who one is; a POST ends the session that it names, or all others."""
     if first := confirm_first(request):
         return first
-    if request.method == "POST" and "session" in request.POST:
-        return _end_session(request, request.POST["session"])
-    answer: HttpResponse = session_views.list_usersessions(request)
-    return answer
+    if request.method == "POST":
+        return _end_session(request, request.POST["session"]) if "session" in request.POST else _end_others(request)
+    listed = timeouts.standing_sessions(request)
+    return render(request, "usersessions/usersession_list.html", {"sessions": listed})
+
+
+def _end_others(request: HttpRequest) -> HttpResponseRedirect:
+    """All of the user's but this one, also those that are in no list."""
+    assert isinstance(request.user, User)  # noqa: S101 - for the type checker; nobody else gets past the sign-in
+    session_adapter().end_sessions([row for row in timeouts.standing_sessions(request) if not row.is_current()])
+    if unlisted := end_sessions_of(user=request.user, but=request.session.session_key):
+        audit.record(AuditAction.SESSION_ENDED, audit.actor_of(request), reason="user", sessions=unlisted)
+    messages.success(request, _("Your other sessions have ended."))
+    return redirect("usersessions_list")
 
 
 def _end_session(request: HttpRequest, key: str) -> HttpResponseRedirect:
@@ -120,7 +132,7 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
     user = invited_user(token)
     if user is None:
         raise Http404
-    form = SetPasswordForm(user, request.POST if request.method == "POST" else None)
+    form = InvitationForm(user, request.POST if request.method == "POST" else None)
     if form.is_bound and form.is_valid():
         if not accept_invitation(token=token, password=form.cleaned_data["new_password1"]):
             raise Http404

@@ -88,9 +88,9 @@ def history_columns(request: HttpRequest) -> HttpResponse:
     query = untold_query(user_id(request), request.POST.get("query", ""))
     form = ColumnsForm(request.POST)
     if "usual" in request.POST:
-        save_profile(user=request.user, history_columns=[])
+        save_profile(user=request.user, actor=audit.actor_of(request), history_columns=[])
     elif form.is_valid():
-        save_profile(user=request.user, history_columns=form.cleaned_data["columns"])
+        save_profile(user=request.user, actor=audit.actor_of(request), history_columns=form.cleaned_data["columns"])
     else:
         words = {"title": _("No columns were chosen"), "words": str(form.errors["columns"][0])}
         return render(request, "diagnoses/problem.html", words | {"back": reverse("history")}, status=400)

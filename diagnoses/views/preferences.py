@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
+from diagnoses import audit
 from diagnoses.forms import LanguageForm, PreferencesForm, ThemeForm
 from diagnoses.preferences import profile_of, remember
 from diagnoses.services.profiles import save_profile
@@ -27,7 +28,7 @@ def set_language(request: HttpRequest) -> HttpResponse:
         return response
     language = form.cleaned_data["language"]
     if isinstance(request.user, User):
-        remember(request, save_profile(user=request.user, language=language))
+        remember(request, save_profile(user=request.user, actor=audit.actor_of(request), language=language))
     response.set_cookie(
         settings.LANGUAGE_COOKIE_NAME,
         language,
@@ -45,7 +46,9 @@ def set_theme(request: HttpRequest) -> HttpResponse:
     """Be light, dark, or as the system is."""
     form = ThemeForm(request.POST)
     if form.is_valid() and isinstance(request.user, User):
-        remember(request, save_profile(user=request.user, theme=form.cleaned_data["theme"]))
+        remember(
+            request, save_profile(user=request.user, actor=audit.actor_of(request), theme=form.cleaned_data["theme"])
+        )
     return _back(request)
 
 
@@ -58,7 +61,7 @@ def preferences(request: HttpRequest) -> HttpResponse:
     form = PreferencesForm(sent, instance=profile_of(request.user), user=request.user)
     saved = form.is_bound and form.is_valid()
     if saved:
-        remember(request, save_profile(user=request.user, **form.cleaned_data))
+        remember(request, save_profile(user=request.user, actor=audit.actor_of(request), **form.cleaned_data))
         return HttpResponseRedirect(f"{reverse('preferences')}?saved=1")
     context = {"form": form, "saved": _("Saved.") if "saved" in request.GET else ""}
     return render(request, "diagnoses/preferences.html", context, status=400 if form.errors else 200)

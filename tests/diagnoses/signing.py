@@ -24,7 +24,7 @@ def post(browser: Client, image: Image, **said: Any) -> Any:
 
 def read_first(user: User) -> None:
     """From here on answers are hidden from the user until they have signed."""
-    save_profile(user=user, reads_first=True)
+    save_profile(user=user, actor=user_actor(user), reads_first=True)
 
 
 def image_of(study: Study) -> Image:

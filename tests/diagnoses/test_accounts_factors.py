@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from diagnoses.models import AuditEvent
 from diagnoses.models.audit import AuditAction
+from tests.conftest import PASSWORD
 from tests.diagnoses.conftest import browser_of
 from tests.diagnoses.signing_in import (
     SECRET,
@@ -167,13 +168,15 @@ def test_setting_up_ends_the_sessions_that_have_only_the_password(clinician: Use
     assert not is_in(other_way)
 
 
-def test_the_code_that_set_the_app_up_signs_nobody_in(clinician: User) -> None:
+@pytest.mark.parametrize("steps", [-1, 0, 1])
+def test_the_code_that_set_the_app_up_signs_nobody_in(clinician: User, steps: int) -> None:
     client = visitor()
     post_password(client, "clinician")
     confirm(client)
     secret = client.get(reverse("mfa_activate_totp")).context["form"].secret
-    code = code_at(0, secret)
+    code = code_at(steps, secret)
     client.post(reverse("mfa_activate_totp"), {"code": code})
+    assert "totp" in factors_of(clinician)
     other = visitor()
     post_password(other, "clinician")
     post_code(other, code)
@@ -198,6 +201,23 @@ def test_the_app_is_removed_by_who_says_again_that_it_is_them(guarded: User) -> 
     assert factors_of(guarded) == []
     assert AuditAction.FACTOR_REMOVED in actions()
     assert is_in(client)
+
+
+@pytest.mark.parametrize("name", ["mfa_deactivate_totp", "mfa_generate_recovery_codes", "mfa_remove_webauthn"])
+def test_what_was_sent_before_one_said_who_one_is_is_not_done_afterwards(guarded: User, name: str) -> None:
+    codes = give_recovery_codes(guarded)
+    key = Authenticator.objects.create(user=guarded, type="webauthn", data={"name": "Key", "credential": {}})
+    client = visitor()
+    post_password(client, "clinician")
+    post_code(client, code_at())
+    url = reverse(name, args=[key.pk] if name == "mfa_remove_webauthn" else [])
+    asked = client.post(url)["Location"]
+    assert asked.startswith(reverse("account_reauthenticate"))
+    assert client.post(asked, {"password": PASSWORD})["Location"] == url
+    assert "Nothing was done yet: choose the action again" in text(client.get(reverse("security")))
+    assert factors_of(guarded) == ["recovery_codes", "totp", "webauthn"]
+    left = Authenticator.objects.get(user=guarded, type="recovery_codes").wrap().get_unused_codes()
+    assert left == codes
 
 
 def test_the_last_factor_stays_while_the_role_needs_one(guarded: User, settings: LazySettings) -> None:

@@ -1,15 +1,20 @@
 """Accounts come by invitation; nobody but their user ever knows a password."""
 
+import logging
 import re
 from datetime import timedelta
 
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 from django.core import mail
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext, override
 
 from diagnoses.audit import Actor
@@ -20,9 +25,18 @@ from diagnoses.services.inviting import invite
 from tests.conftest import PASSWORD
 from tests.diagnoses.conftest import browser_of
 from tests.diagnoses.panel import change_user
-from tests.diagnoses.signing_in import factors_of, give_app, give_recovery_codes, is_in, post_password, text, visitor
+from tests.diagnoses.signing_in import (
+    NEW,
+    factors_of,
+    give_app,
+    give_recovery_codes,
+    is_in,
+    post_password,
+    switched_off_meanwhile,
+    text,
+    visitor,
+)
 
-NEW = "five words nobody else joins"
 NOBODY = Actor(None, "")
 
 
@@ -96,6 +110,37 @@ def test_a_new_link_voids_the_one_before_and_a_switched_off_account_has_none(cli
     assert visitor().get(second).status_code == 404
 
 
+@pytest.mark.parametrize("change", ["switched off and on", "a new password", "another address"])
+def test_a_link_does_not_outlive_what_it_was_made_for(clinician: User, change: str) -> None:
+    path = invite(user=clinician, actor=NOBODY)
+    if change == "a new password":
+        clinician.set_password(NEW)
+    elif change == "another address":
+        clinician.email = "other@hospital.example"
+    else:
+        clinician.is_active = False
+        clinician.save()
+        clinician.is_active = True
+    clinician.save()
+    assert visitor().get(path).status_code == 404
+    assert choose(visitor(), path, "another one that is long") == 404
+
+
+def test_a_link_outlives_a_sign_in_and_a_change_of_role(clinician: User) -> None:
+    path = invite(user=clinician, actor=NOBODY)
+    post_password(visitor(), "clinician")
+    clinician.is_staff = True
+    clinician.save()
+    assert visitor().get(path).status_code == 200
+
+
+def test_two_administrators_who_invite_at_once_wait_for_each_other(clinician: User) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        invite(user=clinician, actor=NOBODY)
+    said = [query["sql"] for query in queries if "auth_user" in query["sql"] or "invitation" in query["sql"]]
+    assert said[0].endswith("FOR NO KEY UPDATE")
+
+
 @pytest.mark.parametrize("password", ["short", "password1234", "clinician-123", "qwertyuiop12"])
 def test_a_bad_password_is_told_and_the_link_stays(clinician: User, password: str) -> None:
     path = invite(user=clinician, actor=NOBODY)
@@ -103,10 +148,35 @@ def test_a_bad_password_is_told_and_the_link_stays(clinician: User, password: st
     assert visitor().get(path).status_code == 200
 
 
+@pytest.mark.parametrize("is_forged", [False, True])
+def test_what_is_refused_leaves_no_link_in_the_log(
+    clinician: User, is_forged: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = invite(user=clinician, actor=NOBODY)
+    secret = path.split("/")[-2]
+    status = choose(Client(enforce_csrf_checks=is_forged), path, "password1234")
+    assert status == (403 if is_forged else 400)
+    formatter: logging.Formatter = import_string("cxrsite.lines.LineFormatter")()
+    written = [formatter.format(record) for record in caplog.records if secret in record.getMessage()]
+    assert written
+    assert all("/invitation/..." in line and secret not in line for line in written)
+
+
 def test_a_link_ends_the_sessions_there_are(clinician: User) -> None:
     client = browser_of(clinician)
     choose(visitor(), invite(user=clinician, actor=NOBODY))
     assert not is_in(client)
+
+
+def test_an_account_switched_off_while_its_password_is_hashed_stays_off(
+    clinician: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = invite(user=clinician, actor=NOBODY)
+    monkeypatch.setattr(User, "set_password", switched_off_meanwhile)
+    assert choose(visitor(), path) == 404
+    clinician.refresh_from_db()
+    assert not clinician.is_active
+    assert clinician.check_password(PASSWORD)
 
 
 def test_it_is_mailed_where_there_is_a_mail_server_and_an_address(
@@ -209,10 +279,14 @@ def superuser_panel(db: None) -> Client:
 def test_an_address_for_mail_is_changed_by_who_says_again_who_they_are(administrator: User, clinician: User) -> None:
     client = visitor()
     post_password(client, "administrator")
-    change_user(client, clinician, email="other@hospital.example", is_superuser=None, user_permissions=None)
-    clinician.refresh_from_db()
-    assert clinician.email == ""
+    changes = {"email": "other@hospital.example", "is_superuser": None, "user_permissions": None}
+    change_user(client, clinician, **changes)
+    assert "other@" not in str([row.get_decoded() for row in Session.objects.all()])
     url = reverse("admin:auth_user_change", args=[clinician.pk])
-    client.post(reverse("account_reauthenticate"), {"password": PASSWORD, "next": url})
+    answer = client.post(reverse("account_reauthenticate"), {"password": PASSWORD, "next": url})
+    clinician.refresh_from_db()
+    assert (clinician.email, answer["Location"]) == ("", url)
+    assert "Nothing was done yet" in text(client.get(url))
+    change_user(client, clinician, **changes)
     clinician.refresh_from_db()
     assert clinician.email == "other@hospital.example"

@@ -7,16 +7,20 @@ from functools import partial
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from diagnoses.models import AuditEvent, FailedAttempts
 from diagnoses.models.audit import AuditAction
 from diagnoses.services import lockout
 from diagnoses.services.lockout import LockedError, begin_attempt
+from tests.conftest import PASSWORD
 from tests.diagnoses.signing_in import (
     ELSEWHERE,
     HERE,
+    NEW,
     code_at,
+    confirm,
     give_app,
     is_in,
     post_code,
@@ -141,6 +145,22 @@ def test_second_factors_count_and_the_right_password_in_between_forgives_nothing
     assert "This code is not right" in said[3]
     assert LOCKED in text(post_password(visitor(), "clinician"))
     assert AuditEvent.objects.filter(action=AuditAction.SECOND_FACTOR_FAILED).count() == 5
+
+
+def test_guesses_at_the_current_password_count_and_are_on_record(clinician: User) -> None:
+    client = visitor()
+    post_password(client, "clinician")
+    confirm(client)
+    form = {"password1": NEW, "password2": NEW}
+    url = reverse("account_change_password")
+    said = [text(client.post(url, form | {"oldpassword": f"wrong {number}"})) for number in range(5)]
+    assert all("This is not your current password" in page for page in said)
+    assert LOCKED in text(client.post(url, form | {"oldpassword": PASSWORD}))
+    clinician.refresh_from_db()
+    assert clinician.check_password(PASSWORD)
+    failed = AuditEvent.objects.filter(action=AuditAction.SIGN_IN_FAILED)
+    assert {event.actor_name for event in failed} == {"clinician"}
+    assert failed.count() == 5
 
 
 def test_codes_of_an_account_are_bounded_whatever_the_addresses(clinician: User, clock: Clock) -> None:

@@ -230,6 +230,15 @@ def test_a_user_that_is_changed_in_the_panel_is_on_record_with_what_changed(
     assert "Groups" in detail
 
 
+def test_a_new_name_of_a_user_is_on_record_with_the_old_one(administrator: User, clinician: User) -> None:
+    panel = browser_of(administrator)
+    change_user(panel, clinician, username="renamed")
+    said = last_event(AuditAction.ROW_CHANGED).detail["changes"]
+    assert {"renamed": {"was": "clinician", "now": "renamed"}} in said
+    page = panel.get(reverse("admin:auth_user_history", args=[clinician.pk]))
+    assert "Changed Username" in page.content.decode()
+
+
 def test_a_user_that_is_deleted_in_the_panel_is_on_record(superuser: User) -> None:
     outgoing = make_user("outgoing", Role.CLINICIAN)
     url = reverse("admin:auth_user_delete", args=[outgoing.pk])

@@ -11,6 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from diagnoses.audit import user_actor
 from diagnoses.models import Job, ModelVersion, Profile, Study
 from diagnoses.models.audit import AuditAction
 from diagnoses.roles import Role
@@ -164,9 +165,10 @@ def test_an_answer_that_may_have_been_seen_before_is_not_called_unseen(clinician
 def test_giving_up_to_read_first_is_on_record_and_counts_anew_when_taken_up_again(clinician: User) -> None:
     read_first(clinician)
     since = Profile.objects.get().reads_first_since
-    save_profile(user=clinician, reads_first=False)
-    assert last_event(AuditAction.ANSWER_UNCOVERED).actor_name == "clinician"
-    save_profile(user=clinician, theme="dark")
+    assert browser_of(clinician).post(reverse("preferences"), {"language": "en", "theme": "dark"}).status_code == 302
+    event = last_event(AuditAction.ANSWER_UNCOVERED)
+    assert (event.actor_name, event.address) == ("clinician", "192.0.2.7")
+    save_profile(user=clinician, actor=user_actor(clinician), theme="light")
     read_first(clinician)
     anew = Profile.objects.get().reads_first_since
     assert since
