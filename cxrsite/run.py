@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 
 from cxrsite.children import Child
-from cxrsite.embedded import EmbeddedPostgres, EmbeddedRedis, Server, kept_secret
+from cxrsite.embedded import EmbeddedPostgres, EmbeddedRedis, Server, ServerError, kept_secret
 from cxrsite.env import BASE_DIR
 from cxrsite.logs import make_folder
 
@@ -35,6 +35,10 @@ _ANY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104 - compared with, not bound to
 
 class StartError(Exception):
     """The site cannot start; the text says why and what to do."""
+
+
+class _StoppedError(Exception):
+    """Somebody asked for an end before the start was done."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,8 @@ def main() -> int:
     try:
         with ExitStack() as stack:
             return _run(read_options(), stop, stack)
+    except _StoppedError:
+        return 0
     except StartError as error:
         print(error, file=sys.stderr)
         return 1
@@ -70,7 +76,7 @@ def _run(options: Options, stop: threading.Event, stack: ExitStack) -> int:
     lock(options.var, stack)
     _check_port(options)
     _say("Starting the servers")
-    servers = start_servers(options.var, stack)
+    servers = start_servers(options.var, stack, _waiter(stop))
     environment = make_environment(options, servers)
     _say("Preparing the database")
     for command in _preparing(environment):
@@ -132,17 +138,26 @@ def _check_port(options: Options) -> None:
             ) from error
 
 
-def start_servers(var: Path, stack: ExitStack) -> list[Server]:
-    """Our own PostgreSQL and Redis, each where the environment names none."""
-    kinds: list[type[EmbeddedPostgres] | type[EmbeddedRedis]] = []
-    if not os.environ.get("DATABASE_URL"):
-        kinds.append(EmbeddedPostgres)
-    if not os.environ.get("REDIS_URL"):
-        kinds.append(EmbeddedRedis)
+def _waiter(stop: threading.Event) -> Callable[[float], None]:
+    def wait(seconds: float) -> None:
+        if stop.wait(seconds):
+            raise _StoppedError
+
+    return wait
+
+
+def start_servers(var: Path, stack: ExitStack, wait: Callable[[float], object] = time.sleep) -> list[Server]:
+    """Our own PostgreSQL and Redis, each where the environment names none. Raises StartError."""
     servers: list[Server] = []
-    for kind in kinds:
-        servers.append(kind(var / kind.folder_name))
-        stack.callback(servers[-1].stop)
+    try:
+        if not os.environ.get("DATABASE_URL"):
+            servers.append(EmbeddedPostgres(var / EmbeddedPostgres.folder_name, _say, wait))
+            stack.callback(servers[-1].stop)
+        if not os.environ.get("REDIS_URL"):
+            servers.append(EmbeddedRedis(var / EmbeddedRedis.folder_name))
+            stack.callback(servers[-1].stop)
+    except ServerError as error:
+        raise StartError(str(error)) from error
     return servers
 
 
