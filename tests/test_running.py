@@ -1,10 +1,13 @@
 """What the single machine's site tells its processes, and who starts it."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from cxrsite import restore
 from cxrsite.run import Options, _told, make_environment, warnings_of
+from diagnoses.management.commands.restore import NOTHING_RESTORED
 
 
 @pytest.fixture
@@ -26,6 +29,22 @@ def test_older_keys_that_a_restore_brought_open_what_they_sealed(tmp_path: Path)
     environment = make_environment(Options("127.0.0.1", 8000, tmp_path), [])
     for name in ("web server", "worker", "scheduler"):
         assert _told(name, environment)["CXR_SECRET_KEY_OLD"] == "an older key"
+
+
+@pytest.mark.parametrize(("status", "stay"), [(0, True), (1, True), (-9, True), (NOTHING_RESTORED, False)])
+def test_the_secrets_that_a_restore_brought_stay_unless_nothing_was_restored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, stay: bool
+) -> None:
+    keys, var = tmp_path / "keys", tmp_path / "var"
+    keys.mkdir()
+    (keys / "secret_key").write_text("the site's own")
+    monkeypatch.setenv("CXR_VAR_DIR", str(var))
+    monkeypatch.setattr(restore, "start_servers", lambda *_: [])
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], status))
+    assert restore.main([str(tmp_path), str(keys)]) == status
+    # What the environment needs is made where there is nothing; what was brought is what came.
+    kept = (var / "secret_key").read_text() if (var / "secret_key").exists() else ""
+    assert (kept == "the site's own") is stay
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
