@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -63,6 +64,21 @@ def test_after_the_minute_it_begins_anew(clinician: User, settings: LazySettings
     count(clinician, 5)
     UploadCount.objects.update(minute=timezone.now() - timedelta(minutes=1))
     count(clinician, 5)
+
+
+def test_a_minute_that_ends_while_it_is_asked_about_is_no_wait_of_a_day(
+    clinician: User, settings: LazySettings
+) -> None:
+    def turn_the_minute(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.startswith("\nSELECT minute"):
+            UploadCount.objects.update(minute=timezone.now() - timedelta(minutes=1))
+        return execute(sql, params, many, context)
+
+    settings.CXR_UPLOADS_PER_MINUTE = 5
+    count(clinician, 5)
+    with connection.execute_wrapper(turn_the_minute):
+        assert refused(clinician).retry_after_seconds == 1
+    assert UploadCount.objects.filter(minute__lt=timezone.now() - timedelta(minutes=1)).exists()
 
 
 def test_so_many_bytes_on_a_day_and_no_more(clinician: User, settings: LazySettings) -> None:
