@@ -13,10 +13,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+
+import psutil
 
 from cxrsite.children import Child
 from cxrsite.embedded import EmbeddedPostgres, EmbeddedRedis, Server, ServerError, kept_secret
@@ -52,8 +54,7 @@ class Options:
     @property
     def url(self) -> str:
         """Where a browser on this machine finds the site."""
-        host = "127.0.0.1" if self.host in _ANY_ADDRESS else self.host
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+        return f"http://{_as_name('127.0.0.1' if self.host in _ANY_ADDRESS else self.host)}:{self.port}"
 
 
 def main() -> int:
@@ -89,7 +90,7 @@ def _run(options: Options, stop: threading.Event, stack: ExitStack) -> int:
         return 0
     # Only now: passwords made by a start that then fails would be lost.
     _greet(options, manage(["first_users"], environment))
-    for line in warnings_of(options, environment):
+    for line in [*names_of(options, environment), *warnings_of(options, environment)]:
         _say(line)
     return _watch([*servers, *children], stop)
 
@@ -193,11 +194,25 @@ def _new_data_keys() -> str:
 def _names_of_this_machine(host: str) -> list[str]:
     names = ["localhost", "127.0.0.1", "[::1]"]
     if host in _ANY_ADDRESS:
-        names += [socket.gethostname(), socket.getfqdn()]
-        names += [str(entry[4][0]) for entry in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)]
+        names += [socket.gethostname(), socket.getfqdn(), *_addresses_of_this_machine(host)]
+        with suppress(OSError):  # not every machine knows its own name
+            names += [str(entry[4][0]) for entry in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)]
     else:
-        names.append(f"[{host}]" if ":" in host else host)
+        names.append(_as_name(host))
     return list(dict.fromkeys(names))
+
+
+def _addresses_of_this_machine(host: str) -> list[str]:
+    """Of its interfaces: to its own name many a system gives an address of the loopback alone."""
+    families = {socket.AF_INET, socket.AF_INET6} if ":" in host else {socket.AF_INET}
+    of_interfaces = [entry for entries in psutil.net_if_addrs().values() for entry in entries]
+    # One of a link, which has the interface in it, stands in no browser's address.
+    return [_as_name(entry.address) for entry in of_interfaces if entry.family in families and "%" not in entry.address]
+
+
+def _as_name(address: str) -> str:
+    """As it stands in a URL."""
+    return f"[{address}]" if ":" in address else address
 
 
 def manage(arguments: list[str], environment: dict[str, str]) -> str:
@@ -278,6 +293,14 @@ def _greet(options: Options, accounts: str) -> None:
         for line in accounts.splitlines():
             _say(f"    {line}")
     _say("Ctrl-C stops everything; what was sent in is kept.")
+
+
+def names_of(options: Options, environment: dict[str, str]) -> list[str]:
+    """What a site that others can reach is to be called by them."""
+    if options.host in _THIS_MACHINE:
+        return []
+    names = ", ".join(environment["CXR_ALLOWED_HOSTS"].split(","))
+    return [f"From elsewhere it answers to {names}; set CXR_ALLOWED_HOSTS where it has other names."]
 
 
 def warnings_of(options: Options, environment: dict[str, str]) -> list[str]:
