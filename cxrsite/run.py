@@ -228,12 +228,21 @@ def _leave_environment(var: Path, environment: dict[str, str], stack: ExitStack)
     """For `manage.py` in a second terminal, as long as the site runs."""
     path = var / "site.env"
     names = sorted(name for name in environment if name.startswith("CXR_") or name in _SERVERS)
-    lines = [f"{name}='{environment[name]}'\n" for name in names if name != "CXR_ENV_FILE"]
+    lines = [f"{name}={_quoted(environment[name])}\n" for name in names if name != "CXR_ENV_FILE"]
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.writelines(lines)
     stack.callback(path.unlink, missing_ok=True)
+
+
+def _quoted(value: str) -> str:
+    """A value as python-dotenv reads it back.
+
+    It fills in ${…} within quotes, too; `${:-$}` is the variable without a name, or else $.
+    """
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return "'" + escaped.replace("${", "${:-$}{") + "'"
 
 
 def _start_children(options: Options, environment: dict[str, str], stack: ExitStack) -> list[Child]:

@@ -2,15 +2,18 @@
 
 import socket
 import subprocess
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import psutil
 import pytest
+from dotenv import dotenv_values
 
 from cxrsite import restore
-from cxrsite.run import Options, _told, make_environment, names_of, warnings_of
+from cxrsite.env import Environment
+from cxrsite.run import Options, _leave_environment, _told, make_environment, names_of, warnings_of
 from diagnoses.management.commands.restore import NOTHING_RESTORED
 
 
@@ -49,6 +52,20 @@ def test_the_secrets_that_a_restore_brought_stay_unless_nothing_was_restored(
     # What the environment needs is made where there is nothing; what was brought is what came.
     kept = (var / "secret_key").read_text() if (var / "secret_key").exists() else ""
     assert (kept == "the site's own") is stay
+
+
+@pytest.mark.parametrize(
+    "value", ["St. Mary's Hospital", "a\\b\\'c\\", "${HOME}", "$${HOME:-x}$", '"Khoa Nhi" # 1', "Bệnh viện", " a\nb "]
+)
+def test_what_a_second_terminal_reads_is_what_the_site_was_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("HOME", "/somewhere")
+    told = {"CXR_SITE_NAME": value, "CXR_TIME_ZONE": "Asia/Ho_Chi_Minh"}
+    with ExitStack() as stack:
+        _leave_environment(tmp_path, told, stack)
+        assert Environment(_env_file=tmp_path / "site.env").site_name == value
+        assert dotenv_values(tmp_path / "site.env") == told
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
