@@ -23,7 +23,6 @@ import psutil
 from cxrsite.children import Child
 from cxrsite.embedded import EmbeddedPostgres, EmbeddedRedis, Server, ServerError, kept_secret
 from cxrsite.env import BASE_DIR
-from cxrsite.logs import make_folder
 
 _READY_SECONDS = 120.0
 _SERVERS = {"DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL"}
@@ -247,7 +246,6 @@ def _quoted(value: str) -> str:
 
 def _start_children(options: Options, environment: dict[str, str], stack: ExitStack) -> list[Child]:
     logs = options.var / "log"
-    make_folder(logs)
     manage = [sys.executable, str(BASE_DIR / "manage.py")]
     web = [sys.executable, "-m", "uvicorn", "cxrsite.asgi:application", "--app-dir", str(BASE_DIR)]
     web += ["--host", options.host, "--port", str(options.port)]

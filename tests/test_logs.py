@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import IO
 
+import psutil
 import pytest
 
 from cxrsite import logs
@@ -47,6 +48,22 @@ def test_a_log_that_somebody_deleted_does_not_end_its_child(tmp_path: Path) -> N
     try:
         child.log.unlink()
         assert child.revive(lambda words: None)
+    finally:
+        child.ask_to_stop()
+        child.wait()
+
+
+def test_a_child_that_dies_after_its_logs_folder_was_deleted_is_started_again(tmp_path: Path) -> None:
+    told: list[str] = []
+    folder = tmp_path / "log"
+    child = Child("worker", [sys.executable, "-c", "input()"], {}, folder / "worker.log")
+    try:
+        shutil.rmtree(folder)
+        psutil.Process(child.pid).kill()
+        child._process.wait()
+        assert child.revive(told.append)
+        assert told[-1] == "Starting the worker again."
+        assert child.log.exists()
     finally:
         child.ask_to_stop()
         child.wait()
