@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from cxrsite.lifeline import end_with_parent
-from cxrsite.logs import open_log, rotate
+from cxrsite.logs import make_folder, open_log, rotate
 
 _TOO_MANY_DEATHS = 5
 _WITHIN_SECONDS = 60.0
@@ -65,6 +65,7 @@ class Child:
 
     def _start(self) -> subprocess.Popen[bytes]:
         # A session of its own: Ctrl-C reaches the site alone, which then stops everything in order.
+        make_folder(self.log.parent)  # who cleans up may have taken it away
         with open_log(self.log) as log:
             return subprocess.Popen(
                 self._command,

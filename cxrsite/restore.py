@@ -9,6 +9,9 @@ from pathlib import Path
 from cxrsite.env import BASE_DIR, SECRETS
 from cxrsite.run import Options, StartError, lock, make_environment, read_options, start_servers
 
+_NOTHING_RESTORED = 3
+"""The exit status of `manage.py restore` where the system is as empty as it was."""
+
 
 def main(arguments: list[str]) -> int:
     """The exit status is 0 where all is there again."""
@@ -31,7 +34,7 @@ def _restore(options: Options, folder: Path, keys: Path, stack: ExitStack) -> in
     environment = make_environment(options, start_servers(options.var, stack))
     command = [sys.executable, str(BASE_DIR / "manage.py"), "restore", str(folder), "--keys-from", str(keys)]
     status = subprocess.run(command, env=environment, check=False).returncode
-    if status != 0:
+    if status == _NOTHING_RESTORED:  # otherwise there may be data, which is lost without its keys
         for path in brought:
             path.unlink()
     return status

@@ -13,15 +13,16 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+import psutil
+
 from cxrsite.children import Child
-from cxrsite.embedded import EmbeddedPostgres, EmbeddedRedis, Server, kept_secret
+from cxrsite.embedded import EmbeddedPostgres, EmbeddedRedis, Server, ServerError, kept_secret
 from cxrsite.env import BASE_DIR
-from cxrsite.logs import make_folder
 
 _READY_SECONDS = 120.0
 _SERVERS = {"DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL"}
@@ -37,6 +38,10 @@ class StartError(Exception):
     """The site cannot start; the text says why and what to do."""
 
 
+class _StoppedError(Exception):
+    """Somebody asked for an end before the start was done."""
+
+
 @dataclass(frozen=True)
 class Options:
     """Where the site listens and keeps its data."""
@@ -48,8 +53,7 @@ class Options:
     @property
     def url(self) -> str:
         """Where a browser on this machine finds the site."""
-        host = "127.0.0.1" if self.host in _ANY_ADDRESS else self.host
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+        return f"http://{_as_name('127.0.0.1' if self.host in _ANY_ADDRESS else self.host)}:{self.port}"
 
 
 def main() -> int:
@@ -60,6 +64,8 @@ def main() -> int:
     try:
         with ExitStack() as stack:
             return _run(read_options(), stop, stack)
+    except _StoppedError:
+        return 0
     except StartError as error:
         print(error, file=sys.stderr)
         return 1
@@ -70,7 +76,7 @@ def _run(options: Options, stop: threading.Event, stack: ExitStack) -> int:
     lock(options.var, stack)
     _check_port(options)
     _say("Starting the servers")
-    servers = start_servers(options.var, stack)
+    servers = start_servers(options.var, stack, _waiter(stop))
     environment = make_environment(options, servers)
     _say("Preparing the database")
     for command in _preparing(environment):
@@ -83,7 +89,7 @@ def _run(options: Options, stop: threading.Event, stack: ExitStack) -> int:
         return 0
     # Only now: passwords made by a start that then fails would be lost.
     _greet(options, manage(["first_users"], environment))
-    for line in warnings_of(options, environment):
+    for line in [*names_of(options, environment), *warnings_of(options, environment)]:
         _say(line)
     return _watch([*servers, *children], stop)
 
@@ -132,17 +138,26 @@ def _check_port(options: Options) -> None:
             ) from error
 
 
-def start_servers(var: Path, stack: ExitStack) -> list[Server]:
-    """Our own PostgreSQL and Redis, each where the environment names none."""
-    kinds: list[type[EmbeddedPostgres] | type[EmbeddedRedis]] = []
-    if not os.environ.get("DATABASE_URL"):
-        kinds.append(EmbeddedPostgres)
-    if not os.environ.get("REDIS_URL"):
-        kinds.append(EmbeddedRedis)
+def _waiter(stop: threading.Event) -> Callable[[float], None]:
+    def wait(seconds: float) -> None:
+        if stop.wait(seconds):
+            raise _StoppedError
+
+    return wait
+
+
+def start_servers(var: Path, stack: ExitStack, wait: Callable[[float], object] = time.sleep) -> list[Server]:
+    """Our own PostgreSQL and Redis, each where the environment names none. Raises StartError."""
     servers: list[Server] = []
-    for kind in kinds:
-        servers.append(kind(var / kind.folder_name))
-        stack.callback(servers[-1].stop)
+    try:
+        if not os.environ.get("DATABASE_URL"):
+            servers.append(EmbeddedPostgres(var / EmbeddedPostgres.folder_name, _say, wait))
+            stack.callback(servers[-1].stop)
+        if not os.environ.get("REDIS_URL"):
+            servers.append(EmbeddedRedis(var / EmbeddedRedis.folder_name))
+            stack.callback(servers[-1].stop)
+    except ServerError as error:
+        raise StartError(str(error)) from error
     return servers
 
 
@@ -178,11 +193,25 @@ def _new_data_keys() -> str:
 def _names_of_this_machine(host: str) -> list[str]:
     names = ["localhost", "127.0.0.1", "[::1]"]
     if host in _ANY_ADDRESS:
-        names += [socket.gethostname(), socket.getfqdn()]
-        names += [str(entry[4][0]) for entry in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)]
+        names += [socket.gethostname(), socket.getfqdn(), *_addresses_of_this_machine(host)]
+        with suppress(OSError):  # not every machine knows its own name
+            names += [str(entry[4][0]) for entry in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)]
     else:
-        names.append(f"[{host}]" if ":" in host else host)
+        names.append(_as_name(host))
     return list(dict.fromkeys(names))
+
+
+def _addresses_of_this_machine(host: str) -> list[str]:
+    """Of its interfaces: to its own name many a system gives an address of the loopback alone."""
+    families = {socket.AF_INET, socket.AF_INET6} if ":" in host else {socket.AF_INET}
+    of_interfaces = [entry for entries in psutil.net_if_addrs().values() for entry in entries]
+    # One of a link, which has the interface in it, stands in no browser's address.
+    return [_as_name(entry.address) for entry in of_interfaces if entry.family in families and "%" not in entry.address]
+
+
+def _as_name(address: str) -> str:
+    """As it stands in a URL."""
+    return f"[{address}]" if ":" in address else address
 
 
 def manage(arguments: list[str], environment: dict[str, str]) -> str:
@@ -198,17 +227,25 @@ def _leave_environment(var: Path, environment: dict[str, str], stack: ExitStack)
     """For `manage.py` in a second terminal, as long as the site runs."""
     path = var / "site.env"
     names = sorted(name for name in environment if name.startswith("CXR_") or name in _SERVERS)
-    lines = [f"{name}='{environment[name]}'\n" for name in names if name != "CXR_ENV_FILE"]
+    lines = [f"{name}={_quoted(environment[name])}\n" for name in names if name != "CXR_ENV_FILE"]
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.writelines(lines)
     stack.callback(path.unlink, missing_ok=True)
 
 
+def _quoted(value: str) -> str:
+    """A value as python-dotenv reads it back.
+
+    It fills in ${…} within quotes, too; `${:-$}` is the variable without a name, or else $.
+    """
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return "'" + escaped.replace("${", "${:-$}{") + "'"
+
+
 def _start_children(options: Options, environment: dict[str, str], stack: ExitStack) -> list[Child]:
     logs = options.var / "log"
-    make_folder(logs)
     manage = [sys.executable, str(BASE_DIR / "manage.py")]
     web = [sys.executable, "-m", "uvicorn", "cxrsite.asgi:application", "--app-dir", str(BASE_DIR)]
     web += ["--host", options.host, "--port", str(options.port)]
@@ -263,6 +300,14 @@ def _greet(options: Options, accounts: str) -> None:
         for line in accounts.splitlines():
             _say(f"    {line}")
     _say("Ctrl-C stops everything; what was sent in is kept.")
+
+
+def names_of(options: Options, environment: dict[str, str]) -> list[str]:
+    """What a site that others can reach is to be called by them."""
+    if options.host in _THIS_MACHINE:
+        return []
+    names = ", ".join(environment["CXR_ALLOWED_HOSTS"].split(","))
+    return [f"From elsewhere it answers to {names}; set CXR_ALLOWED_HOSTS where it has other names."]
 
 
 def warnings_of(options: Options, environment: dict[str, str]) -> list[str]:

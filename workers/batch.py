@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from django.conf import settings
@@ -22,9 +22,11 @@ from workers.runtime import Runtime
 
 _log = logging.getLogger(__name__)
 
-_UNREADABLE = NoResult(
+_GONE = NoResult(
     Move.FAIL, "file_unreadable", "The stored file could not be read. Your administrator can look into it and retry."
 )
+_UNREADABLE = replace(_GONE, may_pass=True)
+"""What a storage does not give now, it may give in a minute; what it does not have, it does not get."""
 _ALTERED = NoResult(
     Move.FAIL,
     "file_altered",
@@ -61,7 +63,7 @@ class Batch:
 
     claims: Sequence[Claim]
     """Those whose files could be read."""
-    unreadable: Sequence[Claim]
+    unreadable: Sequence[End]
     answers: Future[list[Answer]]
     misnamed: Collection[Claim]
     """Those whose files say another patient than was typed."""
@@ -76,8 +78,8 @@ def begin(runtime: Runtime, claims: Sequence[Claim], engine: Executor) -> Batch:
     `engine` has one thread, since an engine answers one at a time. No transaction is open while the model runs.
     """
     files = [(claim, _read_file(claim)) for claim in claims]
-    readable = {claim: data for claim, data in files if data is not None}
-    unreadable = [claim for claim, data in files if data is None]
+    readable = {claim: data for claim, data in files if isinstance(data, bytes)}
+    unreadable: list[End] = [(claim, reason) for claim, reason in files if isinstance(reason, NoResult)]
     reader = runtime.readers[claims[0].model_version_id]
     answers = _queue(runtime, reader, readable, engine)
     # While the engine works.
@@ -89,7 +91,7 @@ def ends_of(batch: Batch) -> list[End]:
     """Wait for the engine, and say how each job ends."""
     answers = zip(batch.claims, batch.answers.result(), strict=True)
     ends = [(claim, _end(claim, answer, batch)) for claim, answer in answers]
-    return [*((claim, _UNREADABLE) for claim in batch.unreadable), *ends]
+    return [*batch.unreadable, *ends]
 
 
 def save(ends: Sequence[End]) -> None:
@@ -158,12 +160,12 @@ def _read_alone(reader: Reader, request: ReadRequest, claim: Claim) -> Answer:
         return _INTERNAL
 
 
-def _read_file(claim: Claim) -> bytes | None:
+def _read_file(claim: Claim) -> bytes | NoResult:
     try:
         return job_services.read_file(claim)
-    except OSError:
+    except OSError as error:
         _log.exception("The file of job %s cannot be read", claim.job_id)
-        return None
+        return _GONE if isinstance(error, FileNotFoundError) else _UNREADABLE
 
 
 def _end(claim: Claim, answer: Answer, batch: Batch) -> Outcome | NoResult:

@@ -2,7 +2,7 @@
 
 import time
 
-from django.db import DatabaseError
+from django.db import Error
 
 from diagnoses.services import jobs as job_services
 from workers.hand import empty_hand
@@ -19,14 +19,14 @@ def drain(runtime: Runtime) -> int:
     taken = 0
     until = time.monotonic() + _BUDGET_SECONDS
     is_over = False
-    fault: DatabaseError | None = None
+    fault: Error | None = None
     with empty_hand(runtime) as hand:
         while True:
             is_over = taken > 0 and time.monotonic() > until
             if not is_over and not fault:
                 try:
                     taken += hand.claim()
-                except DatabaseError as error:
+                except Error as error:
                     fault = error  # raised once what is in hand has come to its end
             if not hand.go_on():
                 break

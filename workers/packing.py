@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import Error, close_old_connections, connection
 
 from diagnoses.services import exporting
 from diagnoses.services.exporting import ExportClaim
@@ -64,7 +64,7 @@ class Packer:
             try:
                 close_old_connections()
                 self.pack_next()
-            except DatabaseError as error:
+            except Error as error:
                 _log.warning("The database is out of reach (%s); looking for exports again soon", error)
                 connection.close()
         connection.close()

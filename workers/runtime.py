@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import Error, close_old_connections, connection
 
 from diagnoses.services import jobs as job_services
 from diagnoses.services import recovery, registry
@@ -91,7 +91,7 @@ class Runtime:
             engine = choose_engine(settings.CXR_ENGINE)
             registry.report_worker(name=self.worker_name, model_versions=self.model_versions, engine=engine)
             job_services.extend_leases(worker_name=self.worker_name, claims=self.held)
-        except DatabaseError as error:
+        except Error as error:
             # The database is away: the leases run out and others take over, which is what they are for.
             _log.warning("The worker could not report: %s", error)
             connection.close()

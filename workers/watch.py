@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import Error, close_old_connections, connection
 
 from diagnoses.services import jobs as job_services
 from workers.drain import drain
@@ -67,7 +67,7 @@ class Watch:
                 return
             _log.warning("Jobs wait that the doorbell did not ring for; reading them")
             drain(self._runtime)
-        except DatabaseError as error:
+        except Error as error:
             _log.warning("The database is out of reach (%s); looking again soon", error)
             connection.close()
             return

@@ -144,13 +144,13 @@ class StudiesView(PrivateView):
         try:
             upload = StudyUploadSerializer(data=request.data)
             upload.is_valid(raise_exception=True)
-            actor = audit.actor_of(request._request)
+            actor, key = audit.actor_of(request._request), _idempotency_key(request)
             submission = submit_study(
                 actor=actor,
-                files=sent_files(actor, upload.validated_data["files"]),
+                files=sent_files(actor, upload.validated_data["files"], key),
                 details=upload.details(),
                 model_version=upload.validated_data["model"],
-                idempotency_key=_idempotency_key(request),
+                idempotency_key=key,
             )
         except SubmissionError as error:
             refusal = _nothing_taken(str(error), code_of(error, otherwise=400)[1])

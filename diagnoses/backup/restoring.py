@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 from diagnoses import audit, storage
 from diagnoses.backup import audit_files, facts, site_keys, tools
@@ -31,6 +32,11 @@ SELECT image.stored_name FROM diagnoses_image image
 JOIN diagnoses_study study ON study.id = image.study_id JOIN diagnoses_patient patient ON patient.id = study.subject_id
 WHERE patient.erased_at IS NOT NULL
 """
+_MARK = "COMMENT ON TABLE django_migrations IS %s"
+"""From when the data is in until all that follows was done. A comment, so that it comes and goes with the database."""
+_MARKED = "SELECT obj_description(to_regclass('django_migrations'), 'pg_class')"
+_WITHOUT_KEY = "SELECT count(*) FROM diagnoses_patient WHERE created_at = erased_at"
+"""Those whom `_ERASE` made."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +54,16 @@ class Restored:
 
 
 def restore_backup(*, folder: Path, keys: Path, say: Say) -> Restored:
-    """Put both parts back. Raises BackupError and OSError, and leaves the system as empty as it was."""
+    """Put both parts back. Raises BackupError and OSError, and leaves the system as empty as it was.
+
+    Of a backup whose data is in already, with what has to follow not done, it only says what was restored.
+    """
     say("Verifying the backup")
     main, of_keys = _verified(folder, keys, say)
+    _check_nobody_works()
+    if _one(_MARKED) == _mark_of(main, of_keys):
+        say("The data is in already; going on from there")
+        return Restored(main, of_keys, _one(_WITHOUT_KEY), len(_files_of_those_kept(main)), [])
     _check_empty()
     brought = audit_files.given_back(folder, keys, main, of_keys, say)
     with _undone_where_it_fails(list(main.files)), brought:
@@ -60,19 +73,38 @@ def restore_backup(*, folder: Path, keys: Path, say: Say) -> Restored:
         files = _files_of_those_kept(main)
         say(f"Restoring {len(files)} files")
         _restore_files(Objects(folder.parent), files, say)
-        return Restored(main, of_keys, without_key, len(files), site_keys.give_back(keys, of_keys))
+        restored = Restored(main, of_keys, without_key, len(files), site_keys.give_back(keys, of_keys))
+        _mark(_mark_of(main, of_keys))
+        return restored
 
 
 def record_restore(restored: Restored) -> None:
-    """Put it on record, once the tables are those of this version."""
-    audit.record(
-        AuditAction.BACKUP_RESTORED,
-        OPERATOR,
-        made_at=restored.main.made_at.isoformat(),
-        keys_made_at=restored.keys.made_at.isoformat(),
-        files=restored.files,
-        without_key=restored.without_key,
-    )
+    """Put it on record, once the tables are those of this version and nothing else is left to do."""
+    with transaction.atomic():
+        audit.record(
+            AuditAction.BACKUP_RESTORED,
+            OPERATOR,
+            made_at=restored.main.made_at.isoformat(),
+            keys_made_at=restored.keys.made_at.isoformat(),
+            files=restored.files,
+            without_key=restored.without_key,
+        )
+        _mark(None)
+
+
+def _mark_of(main: Manifest, of_keys: Manifest) -> str:
+    return f"restored from {main.made_at.isoformat()} with {of_keys.made_at.isoformat()}, not finished"
+
+
+def _mark(words: str | None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_MARK, [words])
+
+
+def _one(statement: str) -> Any:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        return cursor.fetchone()[0]
 
 
 def _verified(folder: Path, keys: Path, say: Say) -> tuple[Manifest, Manifest]:
@@ -101,14 +133,14 @@ def _verified(folder: Path, keys: Path, say: Say) -> tuple[Manifest, Manifest]:
     return main, of_keys
 
 
-def _check_empty() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(_OTHERS)
-        others = cursor.fetchone()[0]
-    if others:
+def _check_nobody_works() -> None:
+    if others := _one(_OTHERS):
         raise BackupError(
             f"{others} others work with this database. Stop web, workers and scheduler before you restore."
         )
+
+
+def _check_empty() -> None:
     if all_tables():
         raise BackupError("The database is not empty. A backup goes into an empty one only, before `migrate`.")
     if any(True for _ in storage.listing()):

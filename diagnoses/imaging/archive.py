@@ -2,7 +2,8 @@
 
 Python's own reader believes more than is good here: entries that share their bytes, a directory that says other than
 the entries do, sizes that are not those of the content. So the structure is read here, and only what is plain is taken:
-one disk, 32-bit sizes, stored or deflated, each byte in one entry at most. Names are shown to people and open nothing.
+one disk, 32-bit sizes, stored or deflated, each byte in one entry, and none beside them. Names are shown to people and
+open nothing.
 """
 
 import zlib
@@ -31,6 +32,8 @@ _LOCAL = Struct("<4s5H3I2H")
 _ENCRYPTED = 0x2041
 """Of an entry's flags: encrypted, strongly encrypted, its header hidden."""
 _SIZES_FOLLOW, _IN_UTF8 = 0x0008, 0x0800
+_LONGEST_DESCRIPTOR = 24
+"""Its mark, the checksum and both sizes, these in 64 bits."""
 _WIDE = 0xFFFFFFFF
 """Stands where a size is kept elsewhere, in 64 bits."""
 _STORED, _DEFLATED = 0, 8
@@ -118,11 +121,14 @@ def unpack(file: IO[bytes], entry: Entry) -> Iterator[bytes]:
 
 
 def _directory(file: IO[bytes], size: int) -> list[Entry]:
-    """All entries, after a look at where each lies: in its own bytes, before the directory."""
+    """All entries, after a look at where each lies: in its own bytes, from the first on, with nothing before them.
+
+    Behind each there may be what says its sizes where it was written as a stream, and no more up to the next.
+    """
     count, start, length = _end(file, size)
     file.seek(start)
     directory = file.read(length)
-    place = free = 0
+    place = free = slack = 0
     found: list[_Described] = []
     starts: dict[_Described, int] = {}
     for _ in range(count):
@@ -132,10 +138,12 @@ def _directory(file: IO[bytes], size: int) -> list[Entry]:
         raise _damaged()
     for described in sorted(found, key=lambda described: described.header):
         begin = _content_start(file, described)
-        if described.header < free or begin + described.packed_bytes > start:
+        if not free <= described.header <= free + slack or begin + described.packed_bytes > start:
             raise _damaged()
-        free = begin + described.packed_bytes
+        free, slack = begin + described.packed_bytes, _LONGEST_DESCRIPTOR
         starts[described] = begin
+    if start > free + slack:
+        raise _damaged()
     return [_entry(described, starts[described]) for described in found]
 
 

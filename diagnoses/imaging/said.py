@@ -12,6 +12,7 @@ from typing import Any, Self
 Fact = str | int
 
 _PLACE = re.compile(r"\{(\w+)\}")
+_LONGEST_FACT = 100
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,11 @@ class Said:
 
     @classmethod
     def of(cls, template: str, **facts: Fact) -> Self:
-        """The template must be written out in the call: there the extraction finds it."""
-        return cls(template, tuple(facts.items()))
+        """The template must be written out in the call: there the extraction finds it.
+
+        What a file says of itself is quoted within bounds, without what no text shows and PostgreSQL does not take.
+        """
+        return cls(template, tuple((name, _quotable(fact)) for name, fact in facts.items()))
 
     @property
     def text(self) -> str:
@@ -34,6 +38,13 @@ class Said:
     def as_json(self) -> dict[str, Any]:
         """As rows keep it."""
         return {"template": self.template, "facts": dict(self.facts)}
+
+
+def _quotable(fact: Fact) -> Fact:
+    if isinstance(fact, int):
+        return fact
+    text = "".join(filter(str.isprintable, fact))
+    return text if len(text) <= _LONGEST_FACT else f"{text[:_LONGEST_FACT]}…"
 
 
 def fill(template: str, facts: Mapping[str, Fact]) -> str:

@@ -1,6 +1,6 @@
 """Whether the parts that the product stands on are there."""
 
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 
 from diagnoses import queue
 from diagnoses.selectors.registry import a_worker_is_alive
@@ -11,5 +11,5 @@ def is_ready() -> bool:
     try:
         connection.ensure_connection()
         return a_worker_is_alive() and queue.answers()
-    except DatabaseError:
+    except Error:
         return False

@@ -32,6 +32,7 @@ RETURNING 1
 """
 _WHEN_AGAIN = """
 SELECT minute = date_trunc('minute', now()) AND files + %(files)s > %(most_files)s,
+       day = (now() AT TIME ZONE 'UTC')::date AND sent_bytes + %(bytes)s > %(most_bytes)s,
        60 - extract(second FROM now()),
        86400 - extract(epoch FROM (now() AT TIME ZONE 'UTC') - (now() AT TIME ZONE 'UTC')::date)
 FROM diagnoses_uploadcount WHERE user_id = %(user)s
@@ -84,8 +85,11 @@ def count(actor: Actor, files: int, sent_bytes: int = 0) -> None:
         if cursor.fetchone():
             return
         cursor.execute(_WHEN_AGAIN, said)
-        is_the_minute, minute_left, day_left = cursor.fetchone()
-    raise _too_many_files(actor, minute_left) if is_the_minute else _too_many_bytes(actor, day_left)
+        is_the_minute, is_the_day, minute_left, day_left = cursor.fetchone()
+    if is_the_day and not is_the_minute:
+        raise _too_many_bytes(actor, day_left)
+    # Neither where the minute or the day has ended between the two statements: then there is room again.
+    raise _too_many_files(actor, minute_left if is_the_minute else 1)
 
 
 def _too_many_files(actor: Actor, seconds_left: float) -> QuotaError:

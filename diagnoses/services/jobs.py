@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import reduce
 from operator import or_
-from typing import Any, Literal
+from typing import Literal
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -32,6 +32,7 @@ from diagnoses.transitions import move_jobs
 _log = logging.getLogger(__name__)
 
 DOES_NOT_OPEN = "does_not_open"
+WORKER_LOST = "worker_lost"
 
 
 @dataclass(frozen=True)
@@ -137,12 +138,26 @@ class NoResult:
     message: str
     said: Said | None = None
     """The message in parts, where it has facts in it."""
+    may_pass: bool = False
+    """Another try, later or by another worker, may do better: it is the end of those alone that have no more."""
+
+
+_DOES_NOT_OPEN = NoResult(
+    Move.FAIL,
+    DOES_NOT_OPEN,
+    for_people(
+        "What belongs to this picture does not open on the server. Your administrator can give all workers the same "
+        "CXR_DATA_KEYS as the web, and retry."
+    ),
+    may_pass=True,
+)
 
 
 def end_jobs(*, ends: Sequence[tuple[Claim, Outcome | NoResult]]) -> set[uuid.UUID]:
     """Save what became of the claimed jobs of a batch, all of it or nothing, and say whose jobs were saved.
 
-    Those that are missing were lost to another claim meanwhile; nothing is kept of them.
+    Where another try may do better, a job that has one left is put aside instead. Those that are missing were lost to
+    another claim meanwhile; nothing is kept of them.
     """
     outcomes = {claim.job_id: end for claim, end in ends if isinstance(end, Outcome)}
     reasons: dict[NoResult, list[Claim]] = {}
@@ -150,12 +165,15 @@ def end_jobs(*, ends: Sequence[tuple[Claim, Outcome | NoResult]]) -> set[uuid.UU
         if isinstance(end, NoResult):
             reasons.setdefault(end, []).append(claim)
     with transaction.atomic():
-        moved = _complete([claim for claim, _ in ends if claim.job_id in outcomes], outcomes)
+        ended = _complete([claim for claim, _ in ends if claim.job_id in outcomes], outcomes)
+        aside: list[Job] = []
         for reason, claims in reasons.items():
-            moved += _end_without_result(claims, reason)
-        record_ends(moved)
-        tell_of_ends(moved)
-    return {job.pk for job in moved}
+            kept, without = _end_without_result(_held(claims), claims[0].worker_name, reason)
+            aside += kept
+            ended += without
+        record_ends(ended)
+        tell_of_ends(ended)
+    return {job.pk for job in (*ended, *aside)}
 
 
 def ring_for_the_rest() -> None:
@@ -174,25 +192,12 @@ def _opened(job: Job) -> Claim | None:
         return _claim(job)
     except SealError as error:
         _log.error("Job %s does not open on this worker: %s", job.pk, error)
-        _put_aside(job)
+        with transaction.atomic():
+            held = Job.objects.filter(pk=job.pk, token=job.token)
+            _, failed = _end_without_result(held, job.worker_name, _DOES_NOT_OPEN)
+            record_ends(failed)
+            tell_of_ends(failed)
         return None
-
-
-def _put_aside(job: Job) -> None:
-    """Leave it to a worker that may have the key, for as long as it has attempts; then it fails."""
-    held = Job.objects.filter(pk=job.pk, token=job.token)
-    if job.attempts < settings.CXR_MAX_ATTEMPTS:
-        move_jobs(held, Move.RECOVER, by=job.worker_name, detail=DOES_NOT_OPEN, ready_at=_lease_end())
-        return
-    words = for_people(
-        "What belongs to this picture does not open on the server. Your administrator can give all workers the same "
-        "CXR_DATA_KEYS as the web, and retry."
-    )
-    with transaction.atomic():
-        changes = {"error_code": DOES_NOT_OPEN, "error_message": words}
-        failed = move_jobs(held, Move.FAIL, by=job.worker_name, detail=DOES_NOT_OPEN, **changes)
-        record_ends(failed)
-        tell_of_ends(failed)
 
 
 def _claim(job: Job) -> Claim:
@@ -206,9 +211,20 @@ def _claim(job: Job) -> Claim:
         _age_years(job.image.study),
         bool(job.override_code),
         job.urgent,
-        job.attempts > 1,
+        _is_suspect(job),
         job.image.file_key,
     )
+
+
+def _is_suspect(job: Job) -> bool:
+    """Whether one of its earlier attempts did not end in being put aside, by a worker that lives.
+
+    To be read alone, by a model that is loaded for it, takes far longer: after an outage of storage all would be.
+    """
+    if job.attempts <= 1:
+        return False
+    of_these_attempts = job.transitions.filter(move=Move.RECOVER, token__gt=job.token - job.attempts)
+    return of_these_attempts.exclude(detail=WORKER_LOST).count() < job.attempts - 1
 
 
 def _age_years(study: Study) -> float | None:
@@ -224,23 +240,34 @@ def _urgency(job: Job) -> tuple[bool, bool, datetime, uuid.UUID]:
 
 
 def _complete(claims: Sequence[Claim], outcomes: Mapping[uuid.UUID, Outcome]) -> list[Job]:
-    moved = _move_held(claims, Move.COMPLETE)
+    if not claims:
+        return []
+    moved = move_jobs(_held(claims), Move.COMPLETE, by=claims[0].worker_name)
     Result.objects.bulk_create(_result(job, outcomes[job.pk]) for job in moved)
     return moved
 
 
-def _end_without_result(claims: Sequence[Claim], reason: NoResult) -> list[Job]:
-    error = {"error_code": reason.code, "error_message": reason.message}
+def _end_without_result(held: QuerySet[Job], worker: str, reason: NoResult) -> tuple[list[Job], list[Job]]:
+    """Those that were put aside, since another try may do better and they have one left, and those that were ended."""
+    aside = _put_aside(held, worker, reason.code) if reason.may_pass else []
     said = reason.said.as_json() if reason.said else {}
-    return _move_held(claims, reason.move, detail=reason.code, **error, error_said=said)
+    error = {"error_code": reason.code, "error_message": reason.message, "error_said": said}
+    # What was put aside is queued by now, and a move of what runs passes it by.
+    return aside, move_jobs(held, reason.move, by=worker, detail=reason.code, **error)
 
 
-def _move_held(claims: Sequence[Claim], move: Move, **changes: Any) -> list[Job]:
-    """Move those that are still in the hands of these claims, which are all of one worker."""
-    if not claims:
-        return []
-    held = reduce(or_, (Q(pk=claim.job_id, token=claim.token) for claim in claims))
-    return move_jobs(Job.objects.filter(held), move, by=claims[0].worker_name, **changes)
+def _put_aside(held: QuerySet[Job], worker: str, code: str) -> list[Job]:
+    """Queue again what has attempts left: for later, and each time for twice as long."""
+    aside: list[Job] = []
+    for attempts in range(1, settings.CXR_MAX_ATTEMPTS):
+        ready_at = Now() + timedelta(seconds=settings.CXR_LEASE_SECONDS * 2 ** (attempts - 1))
+        aside += move_jobs(held.filter(attempts=attempts), Move.RECOVER, by=worker, detail=code, ready_at=ready_at)
+    return aside
+
+
+def _held(claims: Sequence[Claim]) -> QuerySet[Job]:
+    """Those that are still in the hands of these claims, which are all of one worker."""
+    return Job.objects.filter(reduce(or_, (Q(pk=claim.job_id, token=claim.token) for claim in claims)))
 
 
 def _result(job: Job, outcome: Outcome) -> Result:

@@ -15,7 +15,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import DatabaseError
+from django.db import Error
 from django.utils import translation
 
 from diagnoses import sealing, storage
@@ -61,7 +61,7 @@ def pack(claim: ExportClaim) -> Generator[None, None, None]:
     """Pack a claimed export, a step each time, to its end, whatever that is.
 
     Given up between two steps, nothing stays of it; its lease or `give_back_export` then leaves it to another worker.
-    Raises DatabaseError.
+    Raises the database's errors.
     """
     try:
         yield from _pack(claim)
@@ -74,7 +74,7 @@ def pack(claim: ExportClaim) -> Generator[None, None, None]:
     except OSError:
         _log.exception("Export %s could not be packed", claim.export_id)
         exporting.fail_export(claim=claim, fault=ExportFault.STORAGE)
-    except DatabaseError:
+    except Error:
         raise
     except Exception:  # noqa: BLE001 - whatever is wrong with one export must not keep the others waiting
         _log.exception("Export %s could not be packed", claim.export_id)

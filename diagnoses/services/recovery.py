@@ -14,13 +14,12 @@ from diagnoses.models import Job
 from diagnoses.models.job import Purpose
 from diagnoses.selectors.pausing import not_paused
 from diagnoses.selectors.registry import live_model_version
-from diagnoses.services.jobs import record_ends
+from diagnoses.services.jobs import WORKER_LOST, record_ends
 from diagnoses.services.notifying import tell_of_ends
 from diagnoses.states import JobStatus, Move
 from diagnoses.transitions import move_jobs
 
 SCHEDULER = "scheduler"
-WORKER_LOST = "worker_lost"
 MODEL_WITHDRAWN = "model_withdrawn"
 _RING_AGAIN_AFTER = timedelta(seconds=8)
 _FIRST_BACK_OFF = timedelta(seconds=1)

@@ -169,6 +169,11 @@ def _was_used(actor: Actor, key: _Key) -> bool:
     return bool(key.name) and Study.objects.filter(submitted_by=actor.user, idempotency_key=key.name).exists()
 
 
+def was_sent(actor: Actor, idempotency_key: str) -> bool:
+    """Whether the actor has a study of this key, so that what comes with it is compared and not taken in."""
+    return _was_used(actor, _Key(idempotency_key, ""))
+
+
 def _new_study(actor: Actor, details: StudyDetails, key: _Key, contents: list[str]) -> Study:
     assert actor.user is not None  # noqa: S101 - for the type checker; nobody gets here without
     fields = {

@@ -259,6 +259,25 @@ def test_the_scheduler_anchors_the_chain_though_the_months_could_not_be_made(
     assert "trying again later" in caplog.text
 
 
+def test_the_scheduler_anchors_the_chain_though_its_connection_was_lost_before(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose_the_connection() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    def ask() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            anchored.append(True)
+
+    anchored: list[bool] = []
+    monkeypatch.setattr(scheduler, "make_months", lose_the_connection)
+    monkeypatch.setattr(scheduler, "anchor", ask)
+    in_a_thread(scheduler._keep_audit)
+    assert anchored == [True]
+
+
 def test_the_scheduler_does_not_start_without_a_key(settings: LazySettings) -> None:
     settings.CXR_AUDIT_KEY = None
     with pytest.raises(CommandError, match="CXR_AUDIT_KEY is missing"):

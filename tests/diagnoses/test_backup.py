@@ -7,16 +7,20 @@ from typing import Any
 
 import pytest
 from django.conf import LazySettings
+from django.core.management import CommandError, call_command
+from django.db.models import F
 
 from diagnoses import storage
-from diagnoses.backup import site_keys
+from diagnoses.backup import restoring, site_keys
 from diagnoses.backup.errors import BackupError
 from diagnoses.backup.facts import left_out
 from diagnoses.backup.making import DUMP, _copy_files, make_backup
 from diagnoses.backup.manifest import Held, Manifest, hash_of, read_manifest, write_manifest
 from diagnoses.backup.objects import Objects
-from diagnoses.backup.restoring import _files_of_those_kept, restore_backup
-from diagnoses.models import ModelVersion, Patient
+from diagnoses.backup.restoring import Restored, _files_of_those_kept, _mark, _mark_of, record_restore, restore_backup
+from diagnoses.management.commands import restore as command
+from diagnoses.models import AuditEvent, ModelVersion, Patient
+from diagnoses.models.audit import AuditAction
 from diagnoses.selectors.files import named_files
 from diagnoses.states import JobStatus
 from tests.diagnoses.factory import make_export, make_study
@@ -64,8 +68,8 @@ class Backup:
         }
         write_manifest(folder, Manifest(**{**facts, **fields}), KEY)
 
-    def restore(self) -> None:
-        restore_backup(folder=self.main, keys=self.keys, say=lambda words: None)
+    def restore(self) -> Restored:
+        return restore_backup(folder=self.main, keys=self.keys, say=lambda words: None)
 
 
 @pytest.fixture
@@ -152,6 +156,53 @@ def test_an_erased_patients_files_are_not_restored(done_study: Any, model_versio
 def test_a_whole_backup_passes_until_the_database_turns_out_not_to_be_empty(backup: Backup) -> None:
     with pytest.raises(BackupError, match=r"not empty|others work with this database"):
         backup.restore()
+
+
+def test_a_restore_that_stopped_once_its_data_was_in_goes_on_from_there_until_it_is_done(
+    backup: Backup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restoring, "_OTHERS", "SELECT 0")
+    main, keys = read_manifest(backup.main, "main", KEY), read_manifest(backup.keys, "keys", KEY)
+    Patient.objects.bulk_create([Patient(), Patient()])
+    Patient.objects.filter(pk=Patient.objects.earliest("pk").pk).update(erased_at=F("created_at"))
+    _mark(_mark_of(main, keys))
+    restored = backup.restore()
+    assert restored == Restored(main, keys, 1, 1, [])
+    record_restore(restored)
+    with pytest.raises(BackupError, match="not empty"):
+        backup.restore()
+    assert AuditEvent.objects.get().action == AuditAction.BACKUP_RESTORED
+
+
+def test_another_backup_does_not_go_on_from_there(backup: Backup, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(restoring, "_OTHERS", "SELECT 0")
+    main, keys = read_manifest(backup.main, "main", KEY), read_manifest(backup.keys, "keys", KEY)
+    _mark(_mark_of(main, keys))
+    backup.write("keys", files=keys.files, made_at=AT + timedelta(days=1))
+    with pytest.raises(BackupError, match="not empty"):
+        backup.restore()
+
+
+@pytest.mark.parametrize("step", ["call_command", "erase_again", "record_restore"])
+def test_a_step_that_fails_once_the_data_is_in_says_how_to_go_on_and_not_that_nothing_was_restored(
+    backup: Backup, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("a step that is broken")
+
+    main, keys = read_manifest(backup.main, "main", KEY), read_manifest(backup.keys, "keys", KEY)
+    monkeypatch.setattr(command, "restore_backup", lambda **_: Restored(main, keys, 0, 1, []))
+    for name in ("call_command", "erase_again", "record_restore"):
+        monkeypatch.setattr(command, name, fail if name == step else lambda *_, **__: None)
+    with pytest.raises(CommandError, match=r"All data is in.*broken(.|\n)*the same command again") as told:
+        call_command("restore", str(backup.main), "--keys-from", str(backup.keys))
+    assert told.value.returncode != command.NOTHING_RESTORED
+
+
+def test_a_restore_of_which_nothing_is_there_ends_with_a_status_of_its_own(backup: Backup) -> None:
+    with pytest.raises(CommandError, match="Nothing was restored") as told:
+        call_command("restore", str(backup.main), "--keys-from", str(backup.keys))
+    assert told.value.returncode == command.NOTHING_RESTORED
 
 
 def test_a_changed_manifest_is_refused(backup: Backup) -> None:

@@ -15,7 +15,7 @@ import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import InterfaceError, connection
 from django.utils import timezone
 
 from diagnoses.management.commands import scheduler
@@ -312,6 +312,22 @@ def test_a_round_of_the_scheduler_survives_a_database_that_is_away(caplog: pytes
         in_a_thread(rounds)
     assert len(caplog.messages) == 1
     assert caplog.messages[0].startswith("The database is out of reach")
+
+
+@pytest.mark.parametrize(
+    ("task", "step"), [("_round", "reconcile"), ("_mail", "mail_notices"), ("_seal", "seal"), ("_keep_audit", "anchor")]
+)
+@pytest.mark.django_db
+def test_no_task_of_the_scheduler_ends_over_a_connection_that_is_closed_already(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, task: str, step: str
+) -> None:
+    def fail() -> None:
+        raise InterfaceError("connection already closed")
+
+    monkeypatch.setattr(scheduler, step, fail)
+    with caplog.at_level(logging.WARNING):
+        in_a_thread(getattr(scheduler, task))
+    assert "connection already closed" in caplog.text
 
 
 @pytest.mark.django_db

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -19,7 +21,7 @@ from diagnoses.services import allowance
 from diagnoses.services.allowance import QuotaError
 from tests.conftest import api_of
 from tests.diagnoses.factory import PICTURE, queries_of, stored_files
-from tests.diagnoses.sending import send, upload
+from tests.diagnoses.sending import STUDIES, send, upload
 from tests.zips import packed
 
 pytestmark = pytest.mark.usefixtures("model_version")
@@ -65,6 +67,21 @@ def test_after_the_minute_it_begins_anew(clinician: User, settings: LazySettings
     count(clinician, 5)
 
 
+def test_a_minute_that_ends_while_it_is_asked_about_is_no_wait_of_a_day(
+    clinician: User, settings: LazySettings
+) -> None:
+    def turn_the_minute(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.startswith("\nSELECT minute"):
+            UploadCount.objects.update(minute=timezone.now() - timedelta(minutes=1))
+        return execute(sql, params, many, context)
+
+    settings.CXR_UPLOADS_PER_MINUTE = 5
+    count(clinician, 5)
+    with connection.execute_wrapper(turn_the_minute):
+        assert refused(clinician).retry_after_seconds == 1
+    assert UploadCount.objects.filter(minute__lt=timezone.now() - timedelta(minutes=1)).exists()
+
+
 def test_so_many_bytes_on_a_day_and_no_more(clinician: User, settings: LazySettings) -> None:
     settings.CXR_UPLOAD_BYTES_PER_DAY = 10 * MB
     count(clinician, sent_bytes=9 * MB)
@@ -95,6 +112,35 @@ def test_the_api_says_when_to_come_again(api: APIClient, settings: LazySettings)
     assert 1 <= int(response["Retry-After"]) <= 60
     assert "send these again in" in response.json()["detail"]
     assert Image.objects.count() == 1
+
+
+def test_what_comes_again_under_its_key_is_neither_counted_nor_refused(api: APIClient, settings: LazySettings) -> None:
+    settings.CXR_UPLOADS_PER_MINUTE = 1
+    first = send_under_a_key(api, upload())
+    settings.CXR_MIN_FREE_BYTES = 2**62
+    again = send_under_a_key(api, upload())
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert again.json() == first.json()
+    assert UploadCount.objects.get().files == 1
+
+
+def test_a_key_that_was_used_takes_no_other_file_past_the_quota(api: APIClient, settings: LazySettings) -> None:
+    settings.CXR_UPLOADS_PER_MINUTE = 1
+    send_under_a_key(api, upload())
+    kept = stored_files()
+    assert send_under_a_key(api, upload(data=PICTURE + b"another")).status_code == 409
+    assert (Image.objects.count(), stored_files()) == (1, kept)
+
+
+def test_an_archive_is_opened_within_the_quota_whatever_its_key(api: APIClient, settings: LazySettings) -> None:
+    archive = packed({"1.png": PICTURE})
+    settings.CXR_UPLOADS_PER_MINUTE = 1
+    assert send_under_a_key(api, upload("w.zip", archive)).status_code == 202
+    assert send_under_a_key(api, upload("w.zip", archive)).status_code == 429
+
+
+def send_under_a_key(api: APIClient, file: SimpleUploadedFile) -> Any:
+    return api.post(STUDIES, {"files": [file]}, format="multipart", headers={"Idempotency-Key": "a key"})
 
 
 def test_the_page_and_the_form_say_so_too(browser: Client, clinician: User, settings: LazySettings) -> None:

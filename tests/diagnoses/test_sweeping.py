@@ -14,7 +14,7 @@ import pytest
 from django.conf import LazySettings, settings
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
@@ -29,6 +29,14 @@ from tests.diagnoses.factory import make_job, make_study, queries_of, stored_fil
 from tests.threads import in_a_thread, no_database
 
 DAY = 24 * 60 * 60
+SWEEPS = [
+    "forget_old_failures",
+    "forget_ended_sessions",
+    "remove_expired_exports",
+    "sweep_quarantine",
+    "sweep_orphans",
+    "purge_studies",
+]
 UNFINISHED = "originals/ab/abcdef.0123456789abcdef.part"
 
 
@@ -271,7 +279,7 @@ def test_the_scheduler_outlives_a_storage_that_is_away(
     monkeypatch.setattr(storage, "listing", listing)
     with caplog.at_level(logging.WARNING):
         in_a_thread(scheduler._sweep)
-    assert caplog.messages == ["Not all files were looked at (the share is away); trying again later."]
+    assert caplog.messages == ["Files without a row: not done (the share is away); trying again later."]
 
 
 def test_the_scheduler_outlives_a_database_that_is_away(caplog: pytest.LogCaptureFixture) -> None:
@@ -283,9 +291,27 @@ def test_the_scheduler_outlives_a_database_that_is_away(caplog: pytest.LogCaptur
 
     with caplog.at_level(logging.WARNING):
         in_a_thread(sweep)
-    assert len(caplog.messages) == 1
-    assert caplog.messages[0].startswith("Not all files were looked at")
+    assert all(words.endswith("not done (it is away); trying again later.") for words in caplog.messages)
+    assert caplog.messages
     assert names_in_storage() == {lost}
+
+
+@pytest.mark.parametrize("broken", SWEEPS)
+@pytest.mark.parametrize("error", [OSError("away"), InterfaceError("connection already closed"), KeyError()])
+def test_a_sweep_that_fails_keeps_none_of_the_others_from_their_work(
+    settings: LazySettings, monkeypatch: pytest.MonkeyPatch, broken: str, error: Exception
+) -> None:
+    def sweep(name: str) -> None:
+        if name == broken:
+            raise error
+        done.append(name)
+
+    settings.CXR_RETENTION_DAYS = 30
+    done: list[str] = []
+    for name in SWEEPS:
+        monkeypatch.setattr(scheduler, name, lambda name=name, **_: sweep(name))
+    in_a_thread(scheduler._sweep)
+    assert done == [name for name in SWEEPS if name != broken]
 
 
 @pytest.mark.parametrize(("orphan_seconds", "every"), [(DAY, 3600), (5, 5)])

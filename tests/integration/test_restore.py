@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from diagnoses.management.commands.restore import NOTHING_RESTORED
 from tests.chaos.books import Books, read_books
 from tests.chaos.inputs import Inputs, Kind
 from tests.chaos.invariant import breaches
@@ -266,7 +267,7 @@ def test_a_running_site_is_not_restored_over(drill: Drill) -> None:
 def test_a_system_that_is_not_empty_is_not_restored_over(drill: Drill) -> None:
     arguments = ["restore", str(drill.first), "--keys-from", str(drill.keys / drill.second.name)]
     done = drill.site.manage(*arguments)
-    assert done.returncode == 1
+    assert done.returncode == NOTHING_RESTORED
     assert "others work with this database" in done.stderr
     assert drill.site.rows("SELECT count(*) FROM diagnoses_study")[0][0] == len(drill.before.studies)
 
@@ -285,7 +286,7 @@ def test_a_changed_byte_of_the_dump_is_refused_and_nothing_is_left(drill: Drill,
     data = bytearray(dump.read_bytes())
     data[len(data) // 2] ^= 1
     dump.write_bytes(data)
-    said = _restore(empty, dump.parent, drill.keys / drill.second.name, status=1)
+    said = _restore(empty, dump.parent, drill.keys / drill.second.name, status=NOTHING_RESTORED)
     assert "database.dump was changed since the backup" in said
     assert "Traceback" not in said
     assert not (empty.var / "secret_key").exists()
@@ -294,7 +295,7 @@ def test_a_changed_byte_of_the_dump_is_refused_and_nothing_is_left(drill: Drill,
 
 
 def test_keys_that_are_missing_or_older_are_told_in_clear_words(drill: Drill, empty: Site, tmp_path: Path) -> None:
-    assert "The keys part is missing" in _restore(empty, drill.first, tmp_path, status=1)
-    said = _restore(empty, drill.second, drill.keys / drill.first.name, status=1)
+    assert "The keys part is missing" in _restore(empty, drill.first, tmp_path, status=NOTHING_RESTORED)
+    said = _restore(empty, drill.second, drill.keys / drill.first.name, status=NOTHING_RESTORED)
     assert "Take the newest keys part" in said
     assert datetime.now(UTC).strftime("%Y-%m-%d") in said

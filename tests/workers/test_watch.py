@@ -13,7 +13,7 @@ from billiard import get_context, pool
 from celery.concurrency import asynpool
 from django.conf import LazySettings
 from django.contrib.auth.models import User
-from django.db import OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection
 from django.db.models.functions import Now
 
 from diagnoses import queue
@@ -128,16 +128,17 @@ def test_a_worker_that_hears_the_doorbell_now_and_then_is_not_deaf(
     assert signals == []
 
 
+@pytest.mark.parametrize("error", [OperationalError("connection refused"), InterfaceError("connection already closed")])
 def test_a_database_that_is_away_is_looked_for_again(
-    watch: Watch, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    watch: Watch, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
     def away(*_: object) -> bool:
-        raise OperationalError("connection refused")
+        raise error
 
     monkeypatch.setattr(job_services, "is_overdue", away)
     monkeypatch.setattr(connection, "close", lambda: None)
     watch._look_for_work()
-    assert "connection refused" in caplog.text
+    assert str(error) in caplog.text
 
 
 def test_a_stop_waits_for_the_end_of_what_is_being_read_and_lets_nothing_begin(watch: Watch, runtime: Runtime) -> None:

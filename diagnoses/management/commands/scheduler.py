@@ -3,11 +3,13 @@
 import logging
 import signal
 import threading
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import Error, close_old_connections, connection
 
 from diagnoses.audit import Actor
 from diagnoses.services.anchoring import NoKeyError, anchor, audit_key, make_months, seal
@@ -60,7 +62,7 @@ def _round() -> None:
     try:
         close_old_connections()
         found = reconcile()
-    except DatabaseError as error:
+    except Error as error:
         _log.warning("The database is out of reach (%s); trying again.", error)
         connection.close()
         return
@@ -84,7 +86,7 @@ def _mail() -> bool:
     """Send what waits; whether all of it could be."""
     try:
         mailed = mail_notices()
-    except DatabaseError as error:
+    except Error as error:
         _log.warning("The database is out of reach for mail (%s); trying again.", error)
         return False
     finally:
@@ -102,18 +104,17 @@ def _sweep_again_and_again(stop: threading.Event) -> None:
 
 
 def _sweep() -> None:
-    try:
-        forget_old_failures()
-        forget_ended_sessions()
-        remove_expired_exports()
-        sweep_quarantine()
-        sweep_orphans()
-        if settings.CXR_RETENTION_DAYS:
-            purge_studies(actor=Actor(None, "scheduler"), days=settings.CXR_RETENTION_DAYS)
-    except (DatabaseError, OSError) as error:
-        _log.warning("Not all files were looked at (%s); trying again later.", error)
-    finally:
-        connection.close()
+    steps: list[tuple[str, Callable[[], object]]] = [
+        ("Failed sign-ins of before", forget_old_failures),
+        ("Sessions that have ended", forget_ended_sessions),
+        ("Expired exports", remove_expired_exports),
+        ("The quarantine", sweep_quarantine),
+        ("Files without a row", sweep_orphans),
+    ]
+    if days := settings.CXR_RETENTION_DAYS:
+        purge = partial(purge_studies, actor=Actor(None, "scheduler"), days=days)
+        steps.append(("Studies older than CXR_RETENTION_DAYS", purge))
+    _do_each(steps)
 
 
 def _anchor_again_and_again(stop: threading.Event) -> None:
@@ -133,17 +134,23 @@ def _seal_again_and_again(stop: threading.Event) -> None:
 def _seal() -> None:
     try:
         seal()
-    except DatabaseError as error:
+    except Error as error:
         _log.warning("The audit's chain was not sealed (%s); trying again.", error)
     finally:
         connection.close()
 
 
 def _keep_audit() -> None:
-    """Make the months to come and anchor the chain, each though the other fails."""
-    for step in (make_months, anchor):
+    _do_each([("The audit's months to come", make_months), ("The audit's anchor", anchor)])
+
+
+def _do_each(steps: Iterable[tuple[str, Callable[[], object]]]) -> None:
+    """Each though another fails, on a connection of its own where one was lost."""
+    for name, step in steps:
         try:
             step()
-        except (DatabaseError, OSError) as error:
-            _log.warning("The audit was not anchored, or its months were not made (%s); trying again later.", error)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the other steps and the next round are due
+            unforeseen = not isinstance(error, Error | OSError)
+            _log.warning("%s: not done (%s); trying again later.", name, error, exc_info=unforeseen)
+            connection.close()
     connection.close()

@@ -1,7 +1,9 @@
 """ZIP archives: what is taken out of one, and every archive that is built to do harm."""
 
+import struct
 import tracemalloc
 import zipfile
+import zlib
 from io import BytesIO
 
 import pytest
@@ -196,6 +198,31 @@ def test_an_entry_whose_content_is_not_what_is_said_is_refused(part: Part) -> No
 )
 def test_a_zip_that_no_program_builds_is_refused(data: bytes) -> None:
     assert refusal_of_all(data) is ImageFault.ARCHIVE_DAMAGED
+
+
+def test_a_zip_holds_nothing_but_its_entries_from_its_first_byte_on() -> None:
+    one, two = Part(b"1.png", PICTURE), Part(b"2.png", b"other")
+    assert content(built(one, two)) == PICTURE
+    hidden = built(Part(b"3.png", b"hidden"))
+    between = Part(b"1.png", PICTURE, behind=hidden)
+    for data in (
+        built(one, two, head=b"PK\3\4" + b"a head"),
+        built(one, two, head=hidden),
+        built(between, two),
+        built(two, between),
+        built(one, before_end=bytes(25)),
+        built(head=b"PK\3\4" + b"a head without an entry"),
+    ):
+        assert refusal_of_all(data) is ImageFault.ARCHIVE_DAMAGED
+
+
+@pytest.mark.parametrize("numbers", ["<3I", "<4I", "<2I2Q"])
+def test_what_says_an_entrys_sizes_may_follow_it(numbers: str) -> None:
+    sizes: list[int] = [zlib.crc32(PICTURE), len(deflated(PICTURE)), len(PICTURE)]
+    said = struct.pack(numbers, *([] if numbers == "<3I" else [0x08074B50]), *sizes)
+    streamed = Part(b"1.png", PICTURE, flags=8, local={"crc": 0, "packed": 0, "unpacked": 0}, behind=said)
+    data = built(streamed, Part(b"2.png", b"other"), streamed)
+    assert [content(data, number) for number in range(3)] == [PICTURE, b"other", PICTURE]
 
 
 def test_whatever_bytes_come_the_only_error_is_the_one_for_their_sender() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 
 from diagnoses.services.registry import default_model
 from workers.inference.card import ModelError, read_card
@@ -61,7 +61,7 @@ def _default_model() -> tuple[str, str]:
     while True:
         try:
             default = default_model()
-        except DatabaseError as error:
+        except Error as error:
             if time.monotonic() > until:
                 raise CommandError(f"The database is out of reach: {error}") from error
             time.sleep(_ASK_AGAIN_AFTER_SECONDS)
