@@ -39,7 +39,8 @@ restore: $(VENV)/.run $(CATALOGUES)
 test: $(VENV)/.dev $(COLLECTED) $(CATALOGUES)
 	$(BIN)/python -m tests.chromium
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/integration
-	$(BIN)/python -m pytest tests/integration
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/integration -m "not alone"
+	$(BIN)/python -m pytest tests/integration -m alone
 
 lint: export CXR_ENV_FILE =
 lint: export CXR_SECRET_KEY = only-for-the-type-checker-that-reads-the-settings-once

@@ -171,7 +171,7 @@ def _was_used(actor: Actor, key: _Key) -> bool:
 
 def was_sent(actor: Actor, idempotency_key: str) -> bool:
     """Whether the actor has a study of this key, so that what comes with it is compared and not taken in."""
-    return _was_used(actor, _Key(idempotency_key, ""))
+    return _was_used(actor, _Key(sealing.key_digest(idempotency_key), ""))
 
 
 def _new_study(actor: Actor, details: StudyDetails, key: _Key, contents: list[str]) -> Study:

@@ -12,6 +12,8 @@ from tests.chaos.invariant import Damage, breaches
 from tests.chaos.report import show
 from tests.chaos.run import Outcome, Plan, run
 
+pytestmark = pytest.mark.alone
+
 QUICK = [
     "crashing file",
     "full disk",

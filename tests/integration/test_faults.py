@@ -13,6 +13,8 @@ from tests.integration.books import GATE_WIDTH, PER_STUDY, Stream, worker_held
 from tests.integration.hands import broken_models, kill, kill_redis_and_what_it_kept, stopped, wait_until_said
 from tests.integration.site import ROOT, Site, ended_study, is_alive, post_study, wait_until
 
+pytestmark = pytest.mark.alone
+
 RADIOGRAPHS = Path(data_store.__file__).parent / "data"
 
 

