@@ -116,7 +116,7 @@ _ENDS = "SELECT object_id, count(*) FROM diagnoses_auditevent WHERE action = 're
 
 def read_books(site: Site, keys: Collection[str] = ()) -> Books:
     """Everything, as it stands now. A study's key is that of these which its sender used, else what is kept of it."""
-    known = site.keys_by_digest(keys)
+    known = site.keys_by_digest(keys) if keys else {}
     results = site.rows(_RESULTS)
     jobs = _by_first((job.image_id, job) for job in _jobs(site, results))
     images = _by_first(

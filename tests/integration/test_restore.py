@@ -177,7 +177,7 @@ def _wait_for_all(site: Site) -> None:
 def test_everything_that_was_backed_up_is_there_again_and_nothing_is_lost_or_read_twice(
     drill: Drill, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    books = read_books(drill.site)
+    books = read_books(drill.site, drill.ledger.studies)
     forgotten = {image.id for image in books.images if image.stored_name in drill.forgotten}
     assert forgotten
     found = breaches(drill.ledger, books)
