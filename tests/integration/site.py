@@ -27,6 +27,8 @@ STOP_SECONDS = 40.0
 Files = Sequence[tuple[str, bytes]]
 """What is sent: names with contents."""
 
+_READY = "Ctrl-C stops everything"
+"""Begins the last line of what a start says."""
 _DIGESTS = """
 import json
 from diagnoses.sealing import key_digest
@@ -116,9 +118,9 @@ class Site:
         return self._process
 
     def start(self, **environment: str) -> Self:
-        """Start, and wait until the site says where it is."""
+        """Start, and wait until the site has said where it is, and all that it says then."""
         process = self.launch(**environment)
-        wait_until(lambda: "Ready: " in self.output or process.poll() is not None, START_SECONDS, "the site is ready")
+        wait_until(lambda: _READY in self.output or process.poll() is not None, START_SECONDS, "the site is ready")
         assert process.poll() is None, f"it ended with status {process.returncode}:\n{self.output}"
         self.passwords |= dict(re.findall(r"^    (\w+)  (\S+)$", self.output, re.MULTILINE))
         self._seen |= set(self.processes())
