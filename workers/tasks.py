@@ -8,6 +8,7 @@ from typing import Any
 from billiard import pool
 from celery import shared_task
 from celery.signals import worker_process_init, worker_process_shutdown
+from django.db import connection
 
 from workers import drain as draining
 from workers import runtime
@@ -50,6 +51,9 @@ def _load_model(**_: Any) -> None:
     try:
         watch()
         packer()
+        # Celery, which is next to hear of this process, closes the descriptor under any connection that this thread has
+        # open. The pool would keep that connection, and talk to whatever got the descriptor's number.
+        connection.close()
     except BaseException:  # noqa: BLE001 - nothing may leave this process alive without a model
         _log.exception("The worker's process could not load its model")
         os._exit(1)
