@@ -5,8 +5,8 @@ import stat
 
 import pytest
 from celery import current_app
-from celery.fixups.django import DjangoWorkerFixup
 from django.db import connection
+from django.utils.module_loading import import_string
 
 from tests.threads import in_a_thread
 from workers import tasks
@@ -22,7 +22,8 @@ def test_celery_closes_no_connection_that_the_pool_goes_on_using(monkeypatch: py
 
     def start() -> None:
         tasks._load_model()
-        DjangoWorkerFixup(current_app).on_worker_process_init()
+        celerys_own = import_string("celery.fixups.django.DjangoWorkerFixup")  # which its types do not know
+        celerys_own(current_app).on_worker_process_init()
 
     monkeypatch.setattr(tasks, "watch", use_the_database)
     monkeypatch.setattr(tasks, "packer", use_the_database)
