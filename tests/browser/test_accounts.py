@@ -11,7 +11,7 @@ from tests.browser.conftest import ReadStudy, Watch
 from tests.browser.hands import Account, choose, sign_in
 from tests.browser.sending import fresh, kept, rows
 from tests.diagnoses.signing_in import code_at
-from tests.integration.site import Site
+from tests.integration.site import Site, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -208,7 +208,8 @@ def test_a_draft_of_another_user_is_removed_and_a_sign_out_leaves_nothing_but_wh
     page.evaluate("localStorage.setItem('worklist-keys-off', '1')")
     page.goto("/send/")
     assert [key for key in page.evaluate("Object.keys(sessionStorage)") if "reading" in key] == [own]
-    assert page.evaluate("async () => (await indexedDB.databases()).length") == 1
+    count = "async () => (await indexedDB.databases()).length"
+    wait_until(lambda: page.evaluate(count) == 1, 10, "the page has made its store of files")
     sign_out(page, clinician)
     assert [key for key in page.evaluate("Object.keys(sessionStorage)") if "reading" in key] == []
     assert kept(page) == 0
