@@ -16,3 +16,10 @@ def test_a_machine_that_is_not_known_is_warned_of(monkeypatch: pytest.MonkeyPatc
     [concern] = decoders_are_filtered(None)
     assert concern.id == "diagnoses.W003"
     assert "seccomp" in (concern.hint or "")
+
+
+@pytest.mark.parametrize("column", [0, 1])
+def test_no_number_stands_for_two_calls(column: int) -> None:
+    calls = {**syscalls._ALLOWED, **syscalls._TO_ITSELF, **syscalls._OF_ITSELF}
+    numbers = [pair[column] for pair in calls.values() if pair[column] != syscalls._ABSENT]
+    assert len(set(numbers)) == len(numbers) >= len(calls) - 1
