@@ -11,7 +11,7 @@ from django.http import HttpResponse
 from django.template.loader import get_template
 from django.test import Client, RequestFactory
 from django.urls import reverse
-from django.utils import translation
+from django.utils import timezone, translation
 from rest_framework.test import APIClient
 
 from diagnoses.export import csv_lines
@@ -123,7 +123,7 @@ def _has_other_words(words: str) -> bool:
 def test_numbers_and_dates_are_written_as_the_language_writes_them(told: Study, model_version: ModelVersion) -> None:
     url = reverse("model", args=[model_version.name, model_version.version])
     english, vietnamese = (get(browser_of(told.submitted_by), url, code).content.decode() for code in ("en", "vi"))
-    registered = model_version.registered_at
+    registered = timezone.localtime(model_version.registered_at)
     assert "95.0 %" in english
     assert f"{registered:%Y-%m-%d}" in english
     assert "95,0 %" in vietnamese
