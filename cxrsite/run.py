@@ -30,6 +30,8 @@ _OWNERS_ALONE = {"DATABASE_OWNER_URL", "CXR_AUDIT_READER_PASSWORD", "CXR_BACKUP_
 """What no process that serves, reads or schedules is told."""
 _SCHEDULERS_ALONE = {"CXR_AUDIT_KEY"}
 """What of these processes the scheduler is told, and no other."""
+_CHECKED = "--skip-checks"
+"""For what comes after `migrate`, whose system checks were those of the whole site."""
 _THIS_MACHINE = {"127.0.0.1", "localhost", "::1"}
 _ANY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104 - compared with, not bound to
 
@@ -88,7 +90,7 @@ def _run(options: Options, stop: threading.Event, stack: ExitStack) -> int:
     if not _wait_until_ready(options, children, stop):
         return 0
     # Only now: passwords made by a start that then fails would be lost.
-    _greet(options, manage(["first_users"], environment))
+    _greet(options, manage(["first_users", _CHECKED], environment))
     for line in [*names_of(options, environment), *warnings_of(options, environment)]:
         _say(line)
     return _watch([*servers, *children], stop)
@@ -96,8 +98,8 @@ def _run(options: Options, stop: threading.Event, stack: ExitStack) -> int:
 
 def _preparing(environment: dict[str, str]) -> list[list[str]]:
     """The commands to be run before each start. The roles come after the tables that they are given rights on."""
-    roles = [["database_roles"]] if "DATABASE_OWNER_URL" in environment else []
-    return [["migrate", "--noinput", "--verbosity", "0"], *roles, ["register_models"]]
+    roles = [["database_roles", _CHECKED]] if "DATABASE_OWNER_URL" in environment else []
+    return [["migrate", "--noinput", "--verbosity", "0"], *roles, ["register_models", _CHECKED]]
 
 
 def _stopper(stop: threading.Event) -> Callable[[int, FrameType | None], None]:
@@ -250,7 +252,7 @@ def _start_children(options: Options, environment: dict[str, str], stack: ExitSt
     web = [sys.executable, "-m", "uvicorn", "cxrsite.asgi:application", "--app-dir", str(BASE_DIR)]
     web += ["--host", options.host, "--port", str(options.port)]
     web += ["--timeout-graceful-shutdown", "3", "--no-access-log", "--no-server-header"]
-    commands = {"web server": web, "worker": [*manage, "worker"], "scheduler": [*manage, "scheduler"]}
+    commands = {"web server": web, "worker": [*manage, "worker"], "scheduler": [*manage, "scheduler", _CHECKED]}
     children: list[Child] = []
     stack.callback(_stop_all, children)
     for name, command in commands.items():

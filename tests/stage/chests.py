@@ -13,6 +13,8 @@ WIDTH, HEIGHT = 1180, 1020
 _CELLS = 7
 _CHESTS = 3
 _SIDES = (-1, 1)
+_SOFT_ENOUGH = 8.0
+"""Pixels, standard deviation: what is blurred more is blurred in a smaller picture."""
 
 Share = NDArray[np.float32]
 
@@ -151,4 +153,9 @@ def _ellipse(across: float, down: float, wide: float, high: float, angle: float 
 
 
 def _soft(drawing: Share, by: float) -> Share:
-    return np.asarray(cv2.GaussianBlur(drawing, (0, 0), by * HEIGHT), np.float32)
+    """The drawing blurred. What is very soft has no detail: it is blurred small, and so quickly."""
+    sigma = by * HEIGHT
+    share = min(1.0, _SOFT_ENOUGH / sigma)
+    small = cv2.resize(drawing, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
+    blurred = cv2.GaussianBlur(small, (0, 0), sigma * share)
+    return np.asarray(cv2.resize(blurred, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC), np.float32)

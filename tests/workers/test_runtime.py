@@ -177,7 +177,7 @@ def checks(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         raise SystemExit("became Celery's worker")
 
     monkeypatch.setattr(subprocess, "run", run)
-    monkeypatch.setattr(os, "execv", become)
+    monkeypatch.setattr(os, "execve", become)
     # The command gives its connection back; the test's own must stay.
     monkeypatch.setattr(worker, "connection", SimpleNamespace(close=lambda: None))
     return made

@@ -38,7 +38,9 @@ class Command(BaseCommand):
         )
         if check.returncode != 0:
             raise CommandError("The worker does not start without a good model.")
-        os.execv(sys.executable, [sys.executable, "-m", *_CELERY, "--loglevel", settings.CXR_LOG_LEVEL])  # noqa: S606 # nosec B606
+        command = [sys.executable, "-m", *_CELERY, "--loglevel", settings.CXR_LOG_LEVEL]
+        # This command has made the system checks; Celery would make them once more and keep to itself what they find.
+        os.execve(command[0], command, {**os.environ, "CELERY_SKIP_CHECKS": "1"})  # noqa: S606 # nosec B606
 
 
 def _live_folder(folders: list[Path]) -> Path:
