@@ -131,6 +131,12 @@ def _check_certificates(path: Path | None) -> Path | None:
     return path
 
 
+def _check_leaked_passwords(path: Path | None) -> Path | None:
+    if path is not None and not path.is_file():
+        raise ValueError(f"{path} is no file; give a list of Pwned Passwords, SHA-1, ordered by hash")
+    return path
+
+
 def _check_redis_url(url: SecretStr) -> SecretStr:
     if not re.match(r"(rediss?|redis\+socket)://.+", url.get_secret_value()):
         raise ValueError("this is no address of a Redis server: redis, rediss or redis+socket")
@@ -275,6 +281,9 @@ class Environment(BaseSettings):
     site_url: Annotated[str | None, AfterValidator(_check_site_url)] = Field(alias="CXR_SITE_URL", default=None)
     idle_minutes: int = Field(alias="CXR_IDLE_MINUTES", default=15, ge=3, le=24 * 60)
     session_hours: int = Field(alias="CXR_SESSION_HOURS", default=12, ge=1, le=24)
+    leaked_passwords: Annotated[Path | None, AfterValidator(_check_leaked_passwords)] = Field(
+        alias="CXR_LEAKED_PASSWORDS", default=None
+    )
     mfa_roles: Annotated[str, AfterValidator(_check_mfa_roles)] = Field(alias="CXR_MFA_ROLES", default=",".join(Role))
     time_zone: Annotated[str, AfterValidator(_check_time_zone)] = Field(
         alias="CXR_TIME_ZONE", default="Asia/Ho_Chi_Minh"

@@ -132,7 +132,9 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "diagnoses.accounts.validators.LengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "diagnoses.accounts.weak_words.DisguisedWordValidator"},
+    {"NAME": "diagnoses.accounts.leaked.LeakedPasswordValidator"},
 ]
+CXR_LEAKED_PASSWORDS = ENV.leaked_passwords
 CXR_IDLE_SECONDS = ENV.idle_minutes * 60
 CXR_SESSION_SECONDS = ENV.session_hours * 60 * 60
 CXR_MFA_ROLES = mfa_roles_of(ENV.mfa_roles)

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.checks import Warning as Concern
 
+from diagnoses.accounts.leaked import ListError, check_list
 from diagnoses.imaging import syscalls
 
 
@@ -83,6 +84,20 @@ def decoders_are_filtered(app_configs: Sequence[AppConfig] | None, **_: Any) -> 
         return []
     hint = "Use a kernel with seccomp, on x86_64 or aarch64; see docs/sandbox.md."
     return [Concern("System calls of what decodes files are not filtered here.", hint=hint, id="diagnoses.W003")]
+
+
+@register()
+def leaked_passwords_can_be_looked_up(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    """A list of another kind would find nothing, and nobody would be told why."""
+    if settings.CXR_LEAKED_PASSWORDS is None:
+        return []
+    try:
+        check_list(settings.CXR_LEAKED_PASSWORDS)
+    except (OSError, ListError) as error:
+        said = f"{settings.CXR_LEAKED_PASSWORDS} is not used as a list of leaked passwords: {error}."
+        hint = "Give one of Pwned Passwords, SHA-1, ordered by hash, or none; see docs/accounts.md."
+        return [Error(said, hint=hint, id="diagnoses.E006")]
+    return []
 
 
 def _unsafe(server: str, host: str, hint: str, number: str) -> CheckMessage:

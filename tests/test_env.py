@@ -60,6 +60,7 @@ WRONG = [
     ("CXR_BACKUP_KEY", "short"),
     ("CXR_DATABASE_CA", "/no/such/file.pem"),
     ("CXR_REDIS_CA", "/no/such/file.pem"),
+    ("CXR_LEAKED_PASSWORDS", "/no/such/file.txt"),
     ("CXR_TRUSTED_NETWORK", "perhaps"),
     ("CXR_DEBUG", "perhaps"),
     ("CXR_DEBUG", "1"),
@@ -180,7 +181,7 @@ def test_whatever_sounds_secret_or_names_a_server_has_no_default() -> None:
     fields = {str(field.alias): field for field in Environment.model_fields.values()}
     secret = {name for name in fields if re.search("KEY|PASSWORD|SECRET|TOKEN|URL", name)}
     assert {name for name, field in fields.items() if field.is_required()} == set(SECRETS)
-    assert secret == {*SECRETS, *OPTIONAL_SECRETS, "CXR_SITE_URL"}
+    assert secret == {*SECRETS, *OPTIONAL_SECRETS, "CXR_SITE_URL", "CXR_LEAKED_PASSWORDS"}  # the last two only sound so
     assert {fields[name].default for name in OPTIONAL_SECRETS} == {None}
 
 
