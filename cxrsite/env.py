@@ -250,6 +250,7 @@ class Environment(BaseSettings):
     min_free_mb: int = Field(alias="CXR_MIN_FREE_MB", default=1024, ge=1)
     max_queued: int = Field(alias="CXR_MAX_QUEUED", default=5000, ge=1000, le=1_000_000)
     api_per_minute: int = Field(alias="CXR_API_PER_MINUTE", default=600, ge=1, le=1_000_000)
+    pages_per_minute: int = Field(alias="CXR_PAGES_PER_MINUTE", default=1200, ge=60, le=1_000_000)
     orphan_seconds: int = Field(alias="CXR_ORPHAN_SECONDS", default=86_400, ge=1)
     export_cases: int = Field(alias="CXR_EXPORT_CASES", default=2000, ge=1, le=100_000)
     export_days: int = Field(alias="CXR_EXPORT_DAYS", default=7, ge=1, le=365)

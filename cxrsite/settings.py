@@ -65,6 +65,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "diagnoses.accounts.middleware.SecondFactorMiddleware",
     "diagnoses.preferences.PreferencesMiddleware",
+    "diagnoses.accounts.pace.PaceMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -341,6 +342,7 @@ CXR_UPLOAD_BYTES_PER_DAY = ENV.upload_mb_per_day * 1024 * 1024
 CXR_MIN_FREE_BYTES = ENV.min_free_mb * 1024 * 1024
 CXR_MAX_QUEUED = ENV.max_queued
 CXR_API_PER_MINUTE = ENV.api_per_minute
+CXR_PAGES_PER_MINUTE = ENV.pages_per_minute
 CXR_EXPORT_CASES = ENV.export_cases
 CXR_EXPORT_DAYS = ENV.export_days
 CXR_EXPORT_BYTES = ENV.export_mb * 1024 * 1024

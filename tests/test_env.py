@@ -66,6 +66,7 @@ WRONG = [
     ("CXR_DEBUG", "1"),
     ("CXR_SECRET_KEY_OLD", f"{SECRET_KEY},too-short-a-key"),
     ("CXR_API_PER_MINUTE", "0"),
+    ("CXR_PAGES_PER_MINUTE", "59"),
     ("CXR_HTTPS", "perhaps"),
     ("CXR_TRUSTED_ORIGINS", "site.example"),
     ("CXR_MODEL", "../../etc"),
