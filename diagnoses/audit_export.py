@@ -44,7 +44,7 @@ def audit_json_lines(events: Iterable[AuditEvent]) -> Iterator[str]:
 
 FORMATS: Mapping[str, tuple[Callable[[Iterable[AuditEvent]], Iterator[str]], str]] = {
     "csv": (audit_csv, "text/csv; charset=utf-8"),
-    "jsonl": (audit_json_lines, "application/x-ndjson"),
+    "jsonl": (audit_json_lines, "application/x-ndjson; charset=utf-8"),
 }
 """How each is written, and its content type."""
 

@@ -83,7 +83,7 @@ async def study_events(request: HttpRequest, study_id: uuid.UUID) -> StreamingHt
     user = await request.auser()
     await sync_to_async(_visible_state)(user, study_id)
     changes = _changes(user, study_id, request.session.session_key)
-    response = StreamingHttpResponse(changes, content_type="text/event-stream")
+    response = StreamingHttpResponse(changes, content_type="text/event-stream; charset=utf-8")
     response["X-Accel-Buffering"] = "no"
     return response
 

@@ -61,6 +61,9 @@ def faults_of(response: Any, *, kept: bool = False) -> list[str]:
         faults.append(f"Content-Security-Policy: {policy}")
     if not response.headers.get("Content-Type", "text/html").startswith(("text/html", "application/pdf")):
         faults += ["no sandbox"] * ("sandbox" not in policy)
+    kind = response.headers.get("Content-Type", "")
+    if re.match(r"text/|image/svg|application/x-ndjson", kind) and not re.search('charset="?utf-8', kind):
+        faults.append(f"no charset: {kind}")
     if "frame-ancestors 'none'" not in policy and response.headers.get("X-Frame-Options") != "DENY":
         faults.append("can be framed")
     if "camera=()" not in response.headers.get("Permissions-Policy", ""):

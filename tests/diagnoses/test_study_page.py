@@ -315,7 +315,7 @@ def test_the_stream_says_nothing_but_that_something_changed(clinician: User, don
         return response["Content-Type"], "".join([part async for part in lines_of(response)])
 
     kind, text = async_to_sync(follow)()
-    assert kind == "text/event-stream"
+    assert kind == "text/event-stream; charset=utf-8"
     assert text == 'retry: 2000\n\nevent: state\ndata: {"ended": true}\n\n'
 
 
