@@ -245,9 +245,8 @@ DJANGO_TABLES2_TEMPLATE = "diagnoses/table.html"
 
 STATIC_URL = "static/"
 WHITENOISE_ALLOW_ALL_ORIGINS = False
-WHITENOISE_MIMETYPES = {
-    ".svg": "image/svg+xml; charset=utf-8"
-}  # what is text, as scripts and styles are, has its charset anyway
+# A drawing is text too; of what is text/… the charset is said anyway.
+WHITENOISE_MIMETYPES = {".svg": "image/svg+xml; charset=utf-8"}
 # Made from the code and not data of the site: it lies with the code, wherever the data is.
 STATIC_ROOT = BASE_DIR / "var" / "static"
 _STORAGE = {
