@@ -1,5 +1,6 @@
 """Accounts in the administrator's panel: by invitation, without anybody's password in an administrator's hands."""
 
+from hashlib import sha256
 from typing import Any
 
 from allauth.account.admin import EmailAddressAdmin
@@ -22,6 +23,7 @@ from django.utils.translation import gettext_lazy as _
 
 from diagnoses import audit
 from diagnoses.accounts.again import confirm_first
+from diagnoses.models import Department
 from diagnoses.models.audit import AuditAction
 from diagnoses.services import inviting
 from diagnoses.services.sessions import end_sessions_of
@@ -64,9 +66,35 @@ class NewUserForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 class KnownUserForm(UserChangeForm):  # type: ignore[type-arg]
-    """An account, of whose password nothing is shown."""
+    """An account, of whose password nothing is shown. It undoes nothing that was changed since it was opened."""
 
     password = None  # type: ignore[assignment]
+    as_it_was = forms.CharField(widget=forms.HiddenInput, required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["as_it_was"] = state_of(self.instance)
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse what was filled in for an account that was changed since. Its row stays locked until it is saved."""
+        said: dict[str, Any] = super().clean() or {}
+        account = User.objects.select_for_update().get(pk=self.instance.pk)
+        if said.get("as_it_was") != state_of(account):
+            raise forms.ValidationError(
+                _("Somebody has changed this account since you opened it. Open it anew, and make your change there.")
+            )
+        return said
+
+
+def state_of(account: User) -> str:
+    """A digest of all that an administrator decides about an account."""
+    fields = ("username", "first_name", "last_name", "email", "is_active", "is_staff", "is_superuser")
+    rows = (account.groups, account.user_permissions, Department.objects.filter(profile__user=account))
+    decided = [
+        *(getattr(account, field) for field in fields),
+        *(sorted(of_account.values_list("pk", flat=True)) for of_account in rows),
+    ]
+    return sha256(repr(decided).encode()).hexdigest()
 
 
 class AuditedUserAdmin(Audited, UserAdmin):  # type: ignore[type-arg]
@@ -76,11 +104,18 @@ class AuditedUserAdmin(Audited, UserAdmin):  # type: ignore[type-arg]
     add_form = NewUserForm
     add_fieldsets = ((None, {"fields": ("username", "email")}),)
     fieldsets = ((None, {"fields": ("username",)}), *(UserAdmin.fieldsets or ())[1:])
+    readonly_fields = ("last_login", "date_joined")
     actions = ("invite", "remove_second_factors", "end_sessions")
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
         fixed = super().get_readonly_fields(request, obj)
         return fixed if is_superuser(request) else (*fixed, "is_superuser", "user_permissions")
+
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        first, *more = super().get_fieldsets(request, obj)
+        if obj is not None and self.has_change_permission(request, obj):
+            first = (None, {"fields": ("username", "as_it_was")})
+        return (first, *more)
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         above = obj is not None and obj.is_superuser and not is_superuser(request)
@@ -101,7 +136,11 @@ class AuditedUserAdmin(Audited, UserAdmin):  # type: ignore[type-arg]
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         if change and "email" in form.changed_data:
             raise_if_reauthentication_required(request, app="allauth.account")
-        super().save_model(request, obj, form, change)
+        if change:  # nothing else of the row: its user may just be choosing a password
+            columns = {field.name for field in User._meta.concrete_fields}
+            obj.save(update_fields=columns.intersection(form.changed_data))
+        else:
+            super().save_model(request, obj, form, change)
 
     @admin.action(description=_("Invite to choose a password (the first one, or a new one)"), permissions=["change"])
     def invite(self, request: HttpRequest, queryset: QuerySet[User]) -> HttpResponse | None:

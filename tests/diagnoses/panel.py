@@ -5,7 +5,6 @@ from typing import Any
 from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
 
 from diagnoses.roles import Role
 
@@ -14,9 +13,7 @@ def change_user(client: Client, user: User, **changes: Any) -> Any:
     """Save the panel's form of a user with some fields changed."""
     page = client.get(reverse("admin:auth_user_change", args=[user.pk])).context
     form = page["adminform"].form
-    data = {name: form[name].value() for name in form.fields if name not in ("password", "last_login", "date_joined")}
-    joined = timezone.localtime(user.date_joined)
-    data |= {"date_joined_0": f"{joined:%Y-%m-%d}", "date_joined_1": f"{joined:%H:%M:%S}"}
+    data = {name: form[name].value() for name in form.fields}
     for inline in page["inline_admin_formsets"]:
         for part in (inline.formset.management_form, *inline.formset.forms):
             said = {part.add_prefix(name): part[name].value() for name in part.fields}
