@@ -79,6 +79,7 @@ def ground() -> Iterator[Ground]:
             "CXR_HTTPS": "0",
             "CXR_LOG_LEVEL": "WARNING",
             "CXR_MFA_ROLES": "none",
+            "CXR_PAGES_PER_MINUTE": "1000000",
             "CXR_SECRET_KEY": "a key for benches alone, as long as a real one has to be",
             "CXR_DATA_KEYS": "1:YSBrZXkgdGhhdCBzZWFscyBmb3IgdGVzdHMgYWxvbmU=,"
             "index:YSBrZXkgdGhhdCBmaW5kcyBmb3IgdGVzdHMgYWxvbmU=",

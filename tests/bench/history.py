@@ -348,6 +348,7 @@ def _server() -> Iterator[None]:
     os.environ |= {
         "CXR_ENV_FILE": "",
         "CXR_MFA_ROLES": "none",
+        "CXR_PAGES_PER_MINUTE": "1000000",  # far more than a user opens
         "CXR_SECRET_KEY": "a key for measuring alone, as long as a real one has to be",
         "CXR_DATA_KEYS": KEYS,
         "DATABASE_URL": server.url,
