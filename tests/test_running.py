@@ -1,5 +1,6 @@
 """What the single machine's site tells its processes, and who starts it."""
 
+import os
 import socket
 import subprocess
 from contextlib import ExitStack
@@ -13,7 +14,17 @@ from dotenv import dotenv_values
 
 from cxrsite import restore
 from cxrsite.env import Environment
-from cxrsite.run import Options, _leave_environment, _told, make_environment, names_of, warnings_of
+from cxrsite.run import (
+    Options,
+    StartError,
+    _leave_environment,
+    _preparing,
+    _told,
+    make_environment,
+    manage,
+    names_of,
+    warnings_of,
+)
 from diagnoses.management.commands.restore import NOTHING_RESTORED
 
 
@@ -29,6 +40,15 @@ def test_the_key_of_the_audit_is_told_to_the_scheduler_alone(environment: dict[s
     assert [name for name, values in told.items() if "CXR_AUDIT_KEY" in values] == ["scheduler"]
     assert "CXR_AUDIT_KEY" in environment
     assert all("CXR_SECRET_KEY" in values for values in told.values())
+
+
+def test_a_site_that_its_own_checks_find_unsafe_is_not_started() -> None:
+    environment = {**os.environ, "REDIS_URL": "redis://redis.example/0"}
+    first, *others = _preparing(environment)
+    with pytest.raises(StartError, match=r"`manage.py migrate` failed:(.|\n)*diagnoses\.E003"):
+        manage(first, environment)
+    # They have been made by then.
+    assert all("--skip-checks" in command for command in others)
 
 
 def test_older_keys_that_a_restore_brought_open_what_they_sealed(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Passwords that stand in a list of leaked ones, which the operator keeps in a file of this machine.
 
 It is that of Pwned Passwords, "ordered by hash": in each line a password's SHA-1, 40 hexadecimal digits, perhaps with a
-colon and how often it was seen. It has about a billion lines, so it is searched where it lies, by halves.
+colon and how often it was seen. It is far too long to be read in, so it is searched where it lies, by halves.
 """
 
 import logging

@@ -9,11 +9,13 @@ import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.contrib.auth.password_validation import validate_password
+from django.core.checks import CheckMessage, run_checks
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 
 from diagnoses.accounts.leaked import ListError, check_list, is_leaked
-from diagnoses.checks import leaked_passwords_can_be_looked_up
+from diagnoses.audit import user_actor
+from diagnoses.services.inviting import invite
 from tests.conftest import PASSWORD
 from tests.diagnoses.signing_in import confirm, post_password, text, visitor
 
@@ -29,6 +31,11 @@ def lines(passwords: Sequence[str]) -> list[str]:
     """As Pwned Passwords has them; the counts make lines of many lengths."""
     chance = random.Random(3)
     return sorted(f"{digest(password)}:{10 ** chance.randint(0, 7)}" for password in passwords)
+
+
+def found_at_a_start() -> list[CheckMessage]:
+    """What the site's checks say of the list."""
+    return [found for found in run_checks() if found.id == "diagnoses.E006"]
 
 
 @pytest.fixture(params=["\n", "\r\n"], ids=["LF", "CRLF"])
@@ -87,14 +94,14 @@ def test_a_file_of_another_kind_is_refused_with_its_reason(
     settings.CXR_LEAKED_PASSWORDS.write_text(content)
     with pytest.raises(ListError, match=words):
         check_list(settings.CXR_LEAKED_PASSWORDS)
-    [found] = leaked_passwords_can_be_looked_up(None)
-    assert (found.id, words in found.msg) == ("diagnoses.E006", True)
+    [found] = found_at_a_start()
+    assert words in found.msg
 
 
 def test_a_site_starts_with_a_good_list_and_with_none(path: Path, settings: LazySettings) -> None:
-    assert leaked_passwords_can_be_looked_up(None) == []
+    assert found_at_a_start() == []
     settings.CXR_LEAKED_PASSWORDS = None
-    assert leaked_passwords_can_be_looked_up(None) == []
+    assert found_at_a_start() == []
 
 
 @pytest.mark.usefixtures("path")
@@ -108,6 +115,15 @@ def test_who_has_a_password_that_leaked_signs_in_and_takes_another_that_did_not(
         assert ("stands in a list of leaked ones" in text(page)) is is_refused
         clinician.refresh_from_db()
         assert clinician.check_password(new) is not is_refused
+
+
+@pytest.mark.usefixtures("path")
+def test_an_invitation_takes_none_that_leaked(clinician: User) -> None:
+    path = invite(user=clinician, actor=user_actor(clinician))
+    for new, is_taken in ((NAMED[7], False), (ANOTHER, True)):
+        visitor().post(path, {"new_password1": new, "new_password2": new})
+        clinician.refresh_from_db()
+        assert clinician.check_password(new) is is_taken
 
 
 def test_while_the_list_is_away_no_password_is_taken_and_it_is_said_why(

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from diagnoses import accounts_admin
@@ -73,16 +75,27 @@ def test_a_sign_in_meanwhile_hinders_nothing(panel: Client, clinician: User) -> 
 def test_a_password_that_is_chosen_while_the_form_is_saved_stays(
     panel: Client, clinician: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened, state_of = open_form(panel, clinician), accounts_admin.state_of
+    opened, state_of, chosen = open_form(panel, clinician), accounts_admin.state_of, []
 
     def chosen_meanwhile(account: User) -> str:
-        User.objects.filter(pk=account.pk).update(password="chosen meanwhile")
+        chosen.append(f"password {len(chosen)}")
+        User.objects.filter(pk=account.pk).update(password=chosen[-1])
         return state_of(account)
 
     monkeypatch.setattr(accounts_admin, "state_of", chosen_meanwhile)
     assert change_user(panel, clinician, first_name="An", **opened).status_code == 302
     clinician.refresh_from_db()
-    assert (clinician.first_name, clinician.password) == ("An", "chosen meanwhile")
+    assert (clinician.first_name, clinician.password) == ("An", chosen[-1])
+
+
+def test_the_account_is_locked_before_it_is_compared_and_written(panel: Client, clinician: User) -> None:
+    opened = open_form(panel, clinician)
+    with CaptureQueriesContext(connection) as asked:
+        change_user(panel, clinician, first_name="An", **opened)
+    said = [query["sql"] for query in asked]
+    [locked] = [at for at, sql in enumerate(said) if 'FROM "auth_user"' in sql and sql.endswith("FOR UPDATE")]
+    [written] = [at for at, sql in enumerate(said) if sql.startswith('UPDATE "auth_user"')]
+    assert locked < written
 
 
 def test_an_account_that_may_only_be_looked_at_is_shown(panel: Client, db: None) -> None:

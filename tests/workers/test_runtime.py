@@ -173,7 +173,9 @@ def checks(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         made.append(command[3:])
         return SimpleNamespace(returncode=0)
 
-    def become(*_: Any) -> None:
+    def become(_program: str, command: list[str], environment: dict[str, str]) -> None:
+        assert "celery" in command
+        assert environment == {**os.environ, "CELERY_SKIP_CHECKS": "1"}, "they were made, and seen, before"
         raise SystemExit("became Celery's worker")
 
     monkeypatch.setattr(subprocess, "run", run)
