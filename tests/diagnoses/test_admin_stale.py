@@ -75,7 +75,8 @@ def test_a_sign_in_meanwhile_hinders_nothing(panel: Client, clinician: User) -> 
 def test_a_password_that_is_chosen_while_the_form_is_saved_stays(
     panel: Client, clinician: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened, state_of, chosen = open_form(panel, clinician), accounts_admin.state_of, []
+    opened, state_of = open_form(panel, clinician), accounts_admin.state_of
+    chosen: list[str] = []
 
     def chosen_meanwhile(account: User) -> str:
         chosen.append(f"password {len(chosen)}")
